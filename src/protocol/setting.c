@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "protocol/setting.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <math.h>
+#include <string.h>
+
+#define DAY_SECONDS (24 * 60 * 60)
+
+static int setting_parse_float(const struct instruction_variant *variant, const char *text,
+			       size_t size, struct setting *setting)
+{
+	float value;
+	int ret = value_parse_float(text, size, &value);
+
+	if (ret)
+		return ret;
+	if (variant->has_min && value < (float)variant->min)
+		return -ERANGE;
+	if (variant->has_max && value > (float)variant->max)
+		return -ERANGE;
+	setting->number = value;
+	ret = value_format_float(setting->text, sizeof(setting->text), value);
+	return ret < 0 ? ret : 0;
+}
+
+static int setting_parse_int(const struct instruction_variant *variant, const char *text,
+			     size_t size, struct setting *setting)
+{
+	int64_t value;
+	int ret = value_parse_int(text, size, &value);
+
+	if (ret)
+		return ret;
+	if (value > SAMPLE_INTEGER_MAX || value < -SAMPLE_INTEGER_MAX)
+		return -ERANGE;
+	if (variant->has_min && (double)value < variant->min)
+		return -ERANGE;
+	if (variant->has_max && (double)value > variant->max)
+		return -ERANGE;
+	setting->number = (double)value;
+	ret = value_format_int(setting->text, sizeof(setting->text), value);
+	return ret < 0 ? ret : 0;
+}
+
+static int setting_parse_text(const char *pattern, const char *text, size_t size,
+			      struct setting *setting)
+{
+	if (!pattern[0] || !size || size >= sizeof(setting->text))
+		return -EINVAL;
+	for (size_t i = 0; i < size; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return -EINVAL;
+	memcpy(setting->text, text, size);
+	setting->text[size] = '\0';
+	setting->number = 0;
+	return fnmatch(pattern, setting->text, 0) ? -EINVAL : 0;
+}
+
+static int setting_parse_clock(const char *text, size_t size, struct setting *setting)
+{
+	int32_t seconds;
+	int ret = value_parse_clock(text, size, &seconds);
+
+	if (ret)
+		return ret;
+	memcpy(setting->text, text, size);
+	setting->text[size] = '\0';
+	setting->number = seconds;
+	return 0;
+}
+
+int setting_parse(const struct instruction *row, int model, const char *text, size_t size,
+		  struct setting *setting)
+{
+	const struct instruction_variant *variant = instruction_variant(row, model);
+
+	if (size && text[size - 1] == '\n')
+		size--;
+	switch (row->type) {
+	case VALUE_FLOAT:
+		return setting_parse_float(variant, text, size, setting);
+	case VALUE_INT:
+		return setting_parse_int(variant, text, size, setting);
+	case VALUE_TEXT:
+		return setting_parse_text(row->pattern, text, size, setting);
+	case VALUE_CLOCK:
+		return setting_parse_clock(text, size, setting);
+	}
+	return -EINVAL;
+}
+
+static int agrees_exact(const struct instruction *row, const struct setting *setting,
+			const struct sample *sample)
+{
+	if (row->type == VALUE_TEXT)
+		return !strcmp(sample->text, setting->text);
+	return sample->numbers == 1 && sample->number[0] == setting->number;
+}
+
+static int agrees_same(const struct instruction *row, const struct setting *setting,
+		       const struct sample *sample)
+{
+	/* Only a float is rounded on its way; a large integer would not survive being one. */
+	if (row->type != VALUE_FLOAT)
+		return agrees_exact(row, setting, sample);
+	return value_reply_agrees(sample->text, sample->size, (float)setting->number) == 1;
+}
+
+static int agrees_near(const struct instruction *row, const struct setting *setting,
+		       const struct sample *sample)
+{
+	double distance;
+
+	if (row->type == VALUE_TEXT || sample->numbers != 1)
+		return agrees_exact(row, setting, sample);
+	distance = fabs(sample->number[0] - setting->number);
+	if (row->type == VALUE_CLOCK)
+		distance = fmin(distance, DAY_SECONDS - distance);
+	return distance <= row->verify_near;
+}
+
+int setting_agrees(const struct instruction *row, const struct setting *setting,
+		   const struct sample *sample)
+{
+	switch (row->verify) {
+	case VERIFY_SAME:
+		return agrees_same(row, setting, sample);
+	case VERIFY_EXACT:
+		return agrees_exact(row, setting, sample);
+	case VERIFY_NEAR:
+		return agrees_near(row, setting, sample);
+	case VERIFY_NONE:
+		return 1;
+	}
+	return 0;
+}
