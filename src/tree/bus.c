@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* bus/: the line itself, as this program sees it. Nothing here asks the BMS anything. */
+#include <errno.h>
+
+#include "bus/bus.h"
+#include "protocol/value.h"
+#include "tree/node.h"
+
+static int print_state(const struct tree *tree, struct text *text)
+{
+	const struct bus *bus = device_bus(tree->device);
+	enum bus_state state = bus_state(bus);
+	int ret = text_add(text, bus_state_name[state]);
+
+	if (!ret && bus_shared(bus))
+		ret = text_add(text, " shared");
+	if (!ret && state == BUS_ONLINE && !bus_identified(bus))
+		ret = text_add(text, " unidentified");
+	return ret ? ret : text_add(text, "\n");
+}
+
+static int print_baud(const struct tree *tree, struct text *text)
+{
+	const struct bus *bus = device_bus(tree->device);
+	enum bus_state state = bus_state(bus);
+	uint32_t baud = bus_baud(bus);
+
+	if (!baud || (state != BUS_SILENT && state != BUS_ONLINE))
+		return -ENODATA;
+	return text_end_line(text, value_format_int(text_end(text), text_room(text), baud));
+}
+
+static int print_counter(struct text *text, const char *name, uint64_t count)
+{
+	int ret = text_add(text, name);
+
+	if (!ret)
+		ret = text_add(text, " ");
+	if (ret)
+		return ret;
+	return text_end_line(text,
+			     value_format_int(text_end(text), text_room(text), (int64_t)count));
+}
+
+static int print_counters(const struct tree *tree, struct text *text)
+{
+	const uint64_t *counters = bus_counters(device_bus(tree->device));
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < BUS_COUNTERS; i++)
+		ret = print_counter(text, bus_counter_name[i], counters[i]);
+	return ret;
+}
+
+static int print_last_error(const struct tree *tree, struct text *text)
+{
+	const char *sentence = bus_last_error(device_bus(tree->device));
+	int ret = text_add(text, sentence[0] ? sentence : "none");
+
+	return ret ? ret : text_add(text, "\n");
+}
+
+static const struct node nodes[] = {
+	{
+		.name = "state",
+		.type = NODE_PRINT,
+		.title = "state",
+		.description =
+			"How the line is: closed (nobody has asked), absent (it could not be "
+			"opened), opening, silent (nobody answers) or online; then \"shared\" if "
+			"another master has been heard in the last minute, and \"unidentified\" if "
+			"the BMS answers but never says who it is.",
+		.print = print_state,
+	},
+	{
+		.name = "baud",
+		.type = NODE_PRINT,
+		.title = "baud rate",
+		.description =
+			"The rate that the adapter took; ENODATA while the line is not open, and "
+			"where there is no rate.",
+		.unit = "baud",
+		.print = print_baud,
+	},
+	{
+		.name = "counters",
+		.type = NODE_PRINT,
+		.title = "counters",
+		.description = "What has happened on the line since the mount, one name and number "
+			       "a line.",
+		.print = print_counters,
+	},
+	{
+		.name = "last_error",
+		.type = NODE_PRINT,
+		.title = "last error",
+		.description = "What went wrong last and what to do about it, in one sentence; "
+			       "\"none\" if "
+			       "nothing has.",
+		.print = print_last_error,
+	},
+};
+
+const struct dir bus_dir = {
+	.parent = DIR_ROOT,
+	.category = "bus",
+	.node = nodes,
+	.nodes = sizeof(nodes) / sizeof(nodes[0]),
+};

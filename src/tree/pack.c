@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* pack/: what LCD1, LCD3, ERRO and a few settings say about the whole pack. */
+#include <errno.h>
+#include <math.h>
+
+#include "tree/node.h"
+
+#define PERCENT	     100.0
+#define HOUR_SECONDS 3600.0
+
+static int pack_power(const struct view *view, double *value)
+{
+	*value = view->number[0] * view->number[1];
+	return 0;
+}
+
+static int pack_spread(const struct view *view, double *value)
+{
+	*value = view->number[1] - view->number[0];
+	return 0;
+}
+
+/* The sources of all that follows from how much charge there is. */
+#define CHARGE_SOURCES FROM_FIELD("LCD1", "soc"), FROM_FIELD("LCD1", "soh"), FROM("CAPA")
+
+static int pack_remaining(const struct view *view, double *value)
+{
+	*value = view->number[0] * view->number[1] * view->number[2];
+	return 0;
+}
+
+static int pack_time_to_empty(const struct view *view, double *value)
+{
+	double remaining_Ah = view->number[0] * view->number[1] * view->number[2];
+	double current_A = view->number[3];
+
+	if (!(current_A < 0))
+		return -ENODATA;
+	*value = fmax(remaining_Ah, 0) / -current_A * HOUR_SECONDS;
+	return 0;
+}
+
+static int pack_time_to_full(const struct view *view, double *value)
+{
+	double missing_Ah = (1 - view->number[0]) * view->number[1] * view->number[2];
+	double current_A = view->number[3];
+
+	if (!(current_A > 0))
+		return -ENODATA;
+	*value = fmax(missing_Ah, 0) / current_A * HOUR_SECONDS;
+	return 0;
+}
+
+/* Without the flag the other bytes of ERRO mean nothing; with it, number 0 contradicts it. */
+static int pack_error(const struct view *view, double *value)
+{
+	bool present = view->number[0] != 0;
+
+	*value = present ? view->number[1] : 0;
+	return present && !view->number[1] ? -EIO : 0;
+}
+
+static int pack_online(const struct view *view, double *value)
+{
+	(void)view;
+	*value = 1;
+	return 0;
+}
+
+static const struct code chemistry_codes[] = {
+	{ 1, NULL, "Li-Po Kokam high power" },
+	{ 2, NULL, "Li-Po Kokam high capacity" },
+	{ 3, NULL, "LiFePO4 Winston, Thunder-Sky, GWL" },
+	{ 4, NULL, "LiFePO4 A123" },
+	{ 5, NULL, "Li-ion LiMn2O4" },
+	{ 0, NULL, NULL },
+};
+
+/* REC Active BMS manual; 15 and 16 as users of an Active BMS and of a master have met them. */
+static const struct code error_codes[] = {
+	{ 0, NULL, "none" },
+	{ 1, NULL, "cell over-voltage" },
+	{ 2, NULL, "cell under-voltage" },
+	{ 3, NULL, "cell voltages differ by more than RAZL" },
+	{ 4, NULL, "cell over-temperature" },
+	{ 5, NULL, "BMS over-temperature" },
+	{ 6, NULL, "number of cells or address not set properly" },
+	{ 7, NULL, "too cold to charge" },
+	{ 8, NULL, "temperature sensor fault" },
+	{ 9, NULL, "communication between master and slaves" },
+	{ 10, NULL, "cell short, measurement error or blown fuse" },
+	{ 11, NULL, "main relay stuck" },
+	{ 12, NULL, "current measurement disabled, or current above twice the shunt's" },
+	{ 13, NULL, "wrong chemistry selected" },
+	{ 14, NULL, "memory corrupted" },
+	{ 15, "abms", "CAN bit rate" },
+	{ 15, NULL, "balancing transistor, or CAN bit rate" },
+	{ 16, "abms", "internal communication" },
+	{ 16, NULL, "internal error, or internal communication" },
+	{ 0, NULL, NULL },
+};
+
+static const struct node nodes[] = {
+	{
+		.name = "voltage",
+		.type = NODE_VALUE,
+		.title = "voltage",
+		.description = "Voltage of the pack.",
+		.unit = "V",
+		.source = { FROM_FIELD("LCD1", "pack_voltage") },
+		.decimals = 3,
+	},
+	{
+		.name = "current",
+		.type = NODE_VALUE,
+		.title = "current",
+		.description = "Current of the pack, positive while it is charged.",
+		.unit = "A",
+		.source = { FROM_FIELD("LCD1", "current") },
+		.decimals = 3,
+	},
+	{
+		.name = "power",
+		.type = NODE_VALUE,
+		.title = "power",
+		.description = "Voltage times current, positive while the pack is charged.",
+		.unit = "W",
+		.source = { FROM_FIELD("LCD1", "pack_voltage"), FROM_FIELD("LCD1", "current") },
+		.compute = pack_power,
+		.decimals = 1,
+	},
+	{
+		.name = "soc",
+		.type = NODE_VALUE,
+		.title = "state of charge",
+		.description = "What is in the pack, as a share of what it can hold.",
+		.unit = "%",
+		.source = { FROM_FIELD("LCD1", "soc") },
+		.scale = PERCENT,
+		.decimals = 2,
+	},
+	{
+		.name = "soh",
+		.type = NODE_VALUE,
+		.title = "state of health",
+		.description = "What is left of the capacity of the new pack.",
+		.unit = "%",
+		.source = { FROM_FIELD("LCD1", "soh") },
+		.scale = PERCENT,
+		.decimals = 2,
+	},
+	{
+		.name = "capacity",
+		.type = NODE_VALUE,
+		.title = "capacity",
+		.description = "Capacity of the pack when new, as set in CAPA.",
+		.unit = "Ah",
+		.source = { FROM("CAPA") },
+		.decimals = 1,
+	},
+	{
+		.name = "charge_missing",
+		.type = NODE_VALUE,
+		.title = "charge missing",
+		.description = "Charge missing since the pack was full, as the BMS counts it, in "
+			       "whole Ah.",
+		.unit = "Ah",
+		.source = { FROM_FIELD("LCD3", "charge_missing") },
+		.decimals = 1,
+	},
+	{
+		.name = "remaining",
+		.type = NODE_VALUE,
+		.title = "charge remaining",
+		.description =
+			"Charge in the pack: capacity times state of charge times state of health.",
+		.unit = "Ah",
+		.source = { CHARGE_SOURCES },
+		.compute = pack_remaining,
+		.decimals = 1,
+	},
+	{
+		.name = "time_to_empty",
+		.type = NODE_VALUE,
+		.title = "time to empty",
+		.description =
+			"How long the remaining charge lasts at the present current; ENODATA "
+			"unless the pack is discharged.",
+		.unit = "s",
+		.source = { CHARGE_SOURCES, FROM_FIELD("LCD1", "current") },
+		.compute = pack_time_to_empty,
+	},
+	{
+		.name = "time_to_full",
+		.type = NODE_VALUE,
+		.title = "time to full",
+		.description = "When the pack is full at the present current; ENODATA unless it is "
+			       "charged.",
+		.unit = "s",
+		.source = { CHARGE_SOURCES, FROM_FIELD("LCD1", "current") },
+		.compute = pack_time_to_full,
+	},
+	{
+		.name = "cell_voltage_min",
+		.type = NODE_VALUE,
+		.title = "lowest cell voltage",
+		.description = "Voltage of the cell with the lowest voltage.",
+		.unit = "V",
+		.source = { FROM_FIELD("LCD1", "cell_voltage_min") },
+		.decimals = 4,
+	},
+	{
+		.name = "cell_voltage_max",
+		.type = NODE_VALUE,
+		.title = "highest cell voltage",
+		.description = "Voltage of the cell with the highest voltage.",
+		.unit = "V",
+		.source = { FROM_FIELD("LCD1", "cell_voltage_max") },
+		.decimals = 4,
+	},
+	{
+		.name = "cell_voltage_spread",
+		.type = NODE_VALUE,
+		.title = "cell voltage difference",
+		.description = "Difference between the highest and the lowest cell voltage.",
+		.unit = "V",
+		.source = { FROM_FIELD("LCD1", "cell_voltage_min"),
+			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.compute = pack_spread,
+		.decimals = 4,
+	},
+	{
+		.name = "cell_min",
+		.type = NODE_VALUE,
+		.title = "cell with the lowest voltage",
+		.description = "Number of the cell with the lowest voltage in its unit, from 1.",
+		.source = { FROM_FIELD("LCD3", "cell_min") },
+	},
+	{
+		.name = "cell_min_unit",
+		.type = NODE_VALUE,
+		.title = "unit of that cell",
+		.description = "Address of the unit of cell_min.",
+		.source = { FROM_FIELD("LCD3", "cell_min_unit") },
+	},
+	{
+		.name = "cell_max",
+		.type = NODE_VALUE,
+		.title = "cell with the highest voltage",
+		.description = "Number of the cell with the highest voltage in its unit, from 1.",
+		.source = { FROM_FIELD("LCD3", "cell_max") },
+	},
+	{
+		.name = "cell_max_unit",
+		.type = NODE_VALUE,
+		.title = "unit of that cell",
+		.description = "Address of the unit of cell_max.",
+		.source = { FROM_FIELD("LCD3", "cell_max_unit") },
+	},
+	{
+		.name = "temperature_max",
+		.type = NODE_VALUE,
+		.title = "highest temperature",
+		.description = "Temperature at the hottest sensor.",
+		.unit = "degC",
+		.source = { FROM_FIELD("LCD1", "temperature_max") },
+		.decimals = 1,
+	},
+	{
+		.name = "temperature_max_sensor",
+		.type = NODE_VALUE,
+		.title = "hottest sensor",
+		.description = "Number of the hottest sensor in its unit, from 1.",
+		.source = { FROM_FIELD("LCD3", "temperature_max_sensor") },
+	},
+	{
+		.name = "temperature_max_unit",
+		.type = NODE_VALUE,
+		.title = "unit of that sensor",
+		.description = "Address of the unit of temperature_max_sensor.",
+		.source = { FROM_FIELD("LCD3", "temperature_max_unit") },
+	},
+	{
+		.name = "cycles",
+		.type = NODE_VALUE,
+		.title = "full cycles",
+		.description = "Full cycles that the BMS has counted.",
+		.source = { FROM("CYCL") },
+	},
+	{
+		.name = "chemistry",
+		.type = NODE_VALUE,
+		.title = "chemistry",
+		.description = "What the cells are made of, as set in CHEM.",
+		.source = { FROM("CHEM") },
+		.code = chemistry_codes,
+	},
+	{
+		.name = "error",
+		.type = NODE_VALUE,
+		.title = "present error",
+		.description = "Number of the error that the BMS reports, 0 for none.",
+		.source = { FROM_FIELD("ERRO", "present"), FROM_FIELD("ERRO", "error") },
+		.compute = pack_error,
+	},
+	{
+		.name = "error_text",
+		.type = NODE_VALUE,
+		.title = "present error in words",
+		.description =
+			"The error that the BMS reports. What 15 and 16 mean depends on the model.",
+		.source = { FROM_FIELD("ERRO", "present"), FROM_FIELD("ERRO", "error") },
+		.compute = pack_error,
+		.code = error_codes,
+	},
+	{
+		.name = "online",
+		.type = NODE_VALUE,
+		.title = "online",
+		.description = "1 if the BMS answers; else reading fails, and the error tells why.",
+		.source = { FROM_WHOLE("LCD1") },
+		.compute = pack_online,
+	},
+};
+
+const struct dir pack_dir = {
+	.parent = DIR_ROOT,
+	.category = "pack",
+	.node = nodes,
+	.nodes = sizeof(nodes) / sizeof(nodes[0]),
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A tree over a fake device, by paths instead of inodes. */
+#ifndef BMSFS_TESTS_TREE_FIXTURE_H
+#define BMSFS_TESTS_TREE_FIXTURE_H
+
+#include "fake_device.h"
+#include "tree/tree.h"
+
+struct fixture {
+	struct device device;
+	struct tree *tree;
+	char text[TREE_TEXT_MAX + 1];
+};
+
+/* For cmocka: a 1q that is there, one unit of 14 cells and 3 sensors. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+
+/* A test with a fixture of its own as its state. */
+#define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
+
+/* The inode of a path below the root, or 0. */
+uint64_t fixture_ino(const struct fixture *fixture, const char *path);
+
+/* What reading it at FAKE_NOW gives: the text, or the name of the error ("ENODATA"). */
+const char *fixture_read(struct fixture *fixture, const char *path);
+
+/* Whether the directory lists that name. */
+bool fixture_lists(const struct fixture *fixture, const char *dir, const char *name);
+
+#endif
