@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Private to the device room.
+ *
+ *	device.c  samples, queries, identity and shape
+ *	write.c   the write job
+ */
+#ifndef BMSFS_DEVICE_ENGINE_H
+#define BMSFS_DEVICE_ENGINE_H
+
+#include "device/device.h"
+#include "nsec.h"
+
+#define DEVICE_UNKNOWN_TIME (600 * NSEC_PER_SEC) /* an unknown instruction stays so */
+#define DEVICE_LOG_MAX	    4096		 /* bytes kept of what a consuming row gave */
+
+/* What is known of one row. */
+struct slot {
+	struct transaction query;
+	bool wanted;	       /* query is submitted */
+	bool has;	       /* sample holds something */
+	bool known;	       /* it has answered since the identity was learnt */
+	int error;	       /* of the last try, or 0 */
+	int64_t asked;	       /* when the sample was asked for */
+	int64_t failed;	       /* when the last try failed */
+	int64_t unknown_until; /* the BMS does not know this instruction */
+	char *log;	       /* of a consuming row */
+	struct sample sample;
+};
+
+/*
+ * What the job is at. From the first byte of the SET to the end of the reading back nothing stops
+ *it.
+ *
+ *	IDLE --a write waits--> READ --all operands read, rules hold--> SET --> CHECK --> IDLE
+ *	                                   lost, and the old value still stands: SET again
+ */
+enum job_step { JOB_IDLE, JOB_READ, JOB_SET, JOB_CHECK };
+
+struct job {
+	enum job_step step;
+	struct device_write
+		*write; /* NULL: its caller is gone, the transaction in flight ends it */
+	struct transaction transaction;
+	int64_t started;
+	bool confirmed; /* the BMS said SET */
+	unsigned sets;	/* sent */
+};
+
+TAILQ_HEAD(device_queries, device_query);
+TAILQ_HEAD(device_writes, device_write);
+
+struct device {
+	struct device_config config;
+	const struct instruction_table *table;
+	struct bus *bus;
+	struct peer *peer;
+	const struct device_observer *observer;
+	void *user;
+	int model;
+	int idn, cell, ptem; /* rows that identity and shape come from, or -1 */
+	struct shape shape;
+	struct device_queries parked, finished;
+	struct device_query start;
+	bool starting;
+	struct device_writes writes;
+	struct job job;
+	struct slot *slot; /* one per row */
+};
+
+/* device.c */
+void device_store(struct device *device, unsigned row, int error, const struct sample *sample,
+		  int64_t asked);
+void device_drop_settings(struct device *device);
+bool device_knows_not(const struct device *device, unsigned row); /* marked as unknown */
+
+/* write.c */
+void job_start(struct device *device);
+void job_run(struct device *device, int64_t now);
+int64_t job_wake(const struct device *device);
+
+#endif

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* The frame side of the bus: what each frame means, tries, the fence in progress, other masters. */
+#include <errno.h>
+#include <string.h>
+
+#include "bus/engine.h"
+
+static const struct instruction *idn_row(const struct bus *bus)
+{
+	return bus->idn < 0 ? NULL : &bus->table->row[bus->idn];
+}
+
+/* The try ended other than with exactly its own frames, in time. */
+static void try_failed(struct bus *bus, int error, int64_t now)
+{
+	struct transaction *t = bus->current;
+
+	bus->phase = PHASE_REST;
+	bus->got = REPLY_MORE;
+	bus->last_error = error;
+	bus->late = error == -ETIMEDOUT;
+	bus->verdict = t->once || t->tried >= bus->config.tries;
+	t->silent = t->silent && error == -ETIMEDOUT;
+	peer_doubt(t->peer, now);
+}
+
+static void try_unfit(struct bus *bus, const char *reason, int64_t now)
+{
+	bus->counter[BUS_UNFIT]++;
+	bus_explain(bus, "%s: the reply does not fit: %s", bus->current->row->mnemonic, reason);
+	try_failed(bus, -EIO, now);
+}
+
+/* The reply is over, in time or late, and nothing else came with it. */
+static void reply_over(struct bus *bus)
+{
+	struct transaction *t = bus->current;
+
+	if (bus->got == REPLY_REFUSED) {
+		bus->counter[BUS_REFUSALS]++;
+		bus_explain(bus, "%s%s%s: the BMS refused (%s)", t->row->mnemonic,
+			    t->set ? " " : "", t->set ? t->value : "", bus->reply.sample.text);
+		bus_finish(bus, -EREMOTEIO, NULL);
+		return;
+	}
+	bus->counter[BUS_REPLIES]++;
+	bus_finish(bus, 0, t->set ? NULL : &bus->reply.sample);
+}
+
+/*
+ * A frame of some unit while the reply is awaited. Returns false if it has nothing to do with it.
+ */
+static bool reply_frame(struct bus *bus, const struct frame *frame, int64_t now)
+{
+	struct transaction *t = bus->current;
+	bool first = bus->reply.frames == 0;
+	bool identity = frame->snd == t->peer->address && peer_is_identity(t->peer, frame);
+
+	if (first && frame->snd != t->peer->address)
+		return false;
+	if (identity && peer_owes(t->peer) &&
+	    (!peer_answers(t->peer, now) || t->row != idn_row(bus))) {
+		bus_tell(bus, false, frame, "late identity", now);
+		return true;
+	}
+	bus_tell(bus, false, frame, t->row->mnemonic, now);
+	if (bus->got != REPLY_MORE) {
+		try_unfit(bus, "a frame too many", now);
+		return true;
+	}
+	if (first && t->peer->identity[0] && identity != (t->row == idn_row(bus))) {
+		try_unfit(bus, identity ? "it is the identity" : "another identity", now);
+		return true;
+	}
+	bus->got = reply_take(&bus->reply, frame);
+	if (bus->got == REPLY_UNFIT)
+		try_unfit(bus, bus->reply.reason, now);
+	return true;
+}
+
+void exchange_end(struct bus *bus, int64_t now)
+{
+	struct transaction *t = bus->current;
+
+	if (bus->phase != PHASE_REPLY || bus->got == REPLY_MORE)
+		return;
+	if (bus->decoder.broken != bus->broken_seen) {
+		try_unfit(bus, "a damaged frame came with it", now);
+		return;
+	}
+	bus->phase = PHASE_REST;
+	t->peer->spoke = now;
+	peer_was_prompt(t->peer);
+	peer_settle(t->peer, t->peer->asked);
+	reply_over(bus);
+}
+
+/*
+ * The reply to a try that timed out. The line was clear when it was asked, and no answer to a later
+ * question has come yet: so a frame that is no identity can be nothing else.
+ */
+static bool late_frame(struct bus *bus, const struct frame *frame, int64_t now)
+{
+	struct transaction *t = bus->current;
+
+	if (!bus->late || !t || t->row == idn_row(bus))
+		return false;
+	bus->got = reply_take(&bus->reply, frame);
+	if (bus->got == REPLY_UNFIT) {
+		bus->late = false;
+		return false;
+	}
+	bus_tell(bus, false, frame, "late reply", now);
+	if (bus->got == REPLY_MORE)
+		return true;
+	bus->counter[BUS_LATE]++;
+	peer_was_late(t->peer, now - t->asked);
+	peer_settle(t->peer, t->peer->mark - 1);
+	reply_over(bus);
+	return true;
+}
+
+static void identity_told(struct bus *bus, struct peer *peer, enum peer_heard heard)
+{
+	int64_t asked = peer->asked_at[peer->answered % PEER_OWED_MAX];
+
+	if (bus->phase == PHASE_ASK && bus->asking == peer)
+		bus->phase = PHASE_REST;
+	if (!peer_in_doubt(peer))
+		bus->counter[BUS_FENCES]++;
+	if (heard == PEER_LEARNT || heard == PEER_CHANGED)
+		peer->observer->identity(peer->user, peer->identity, asked, heard == PEER_CHANGED);
+}
+
+/* A frame of one of our units while its line is in doubt. */
+static void doubtful_frame(struct bus *bus, struct peer *peer, const struct frame *frame,
+			   int64_t now)
+{
+	bool ours = bus->current && bus->current->peer == peer;
+	enum peer_heard heard;
+
+	if (!peer_is_identity(peer, frame) && ours && late_frame(bus, frame, now)) {
+		peer->spoke = now;
+		return;
+	}
+	heard = peer_hear(peer, frame, now);
+	bus_tell(bus, false, frame, heard == PEER_OTHER ? "dropped" : "identity", now);
+	if (heard != PEER_OTHER)
+		identity_told(bus, peer, heard);
+}
+
+/* Another master asked and its answer has not been seen whole: it may still come. */
+static void hold_over(struct bus *bus, int64_t now)
+{
+	bus->hold = false;
+	if (bus->hold_peer)
+		peer_doubt(bus->hold_peer, now);
+}
+
+/* A frame while another master's exchange is waited out. Returns whether it belongs to that. */
+static bool hold_frame(struct bus *bus, const struct frame *frame, int64_t now)
+{
+	struct peer *peer = bus->hold_peer;
+	bool asked_idn = bus->hold_tracked && bus->foreign.row == idn_row(bus);
+
+	if (now > bus->hold_until)
+		hold_over(bus, now);
+	if (!bus->hold || (bus->foreign.frames == 0 && frame->snd != bus->foreign.address))
+		return false;
+	if (peer && bus->foreign.frames == 0 && peer_is_identity(peer, frame)) {
+		bus->hold = !(peer_owes(peer) && peer_answers(peer, now) && asked_idn);
+		return true;
+	}
+	bus_tell(bus, false, frame, "to another master", now);
+	if (!bus->hold_tracked)
+		return true;
+	switch (reply_take(&bus->foreign, frame)) {
+	case REPLY_MORE:
+		break;
+	case REPLY_COMPLETE:
+	case REPLY_REFUSED:
+		bus->hold = asked_idn;
+		break;
+	case REPLY_UNFIT:
+		bus->hold_tracked = false;
+		break;
+	}
+	return true;
+}
+
+/* What another master asks, and whom. */
+static void foreign_track(struct bus *bus, const struct frame *frame)
+{
+	char name[8] = "";
+	size_t n = 0;
+	int row;
+
+	while (n < frame->len && n < sizeof(name) - 1 && frame->payload[n] != '?' &&
+	       frame->payload[n] != ' ') {
+		name[n] = frame->payload[n];
+		n++;
+	}
+	row = instruction_find(bus->table, name);
+	bus->hold_tracked = row >= 0;
+	bus->foreign.address = frame->dst;
+	bus->foreign.frames = 0;
+	if (row >= 0)
+		reply_begin(&bus->foreign, &bus->table->row[row],
+			    bus->hold_peer ? bus->hold_peer->model : MODEL_UNKNOWN,
+			    n < frame->len && frame->payload[n] == ' ', frame->dst);
+}
+
+static void foreign_request(struct bus *bus, const struct frame *frame, int64_t now)
+{
+	struct peer *peer = bus_find_peer(bus, frame->dst);
+
+	bus_tell(bus, false, frame, "from another master", now);
+	bus->counter[BUS_FOREIGN]++;
+	bus->foreign_at = now;
+	if (bus->hold)
+		hold_over(bus, now);
+	bus->hold = true;
+	bus->hold_until = now + bus->config.timeout;
+	bus->hold_peer = peer;
+	foreign_track(bus, frame);
+	if (peer && bus->hold_tracked && bus->foreign.row == idn_row(bus))
+		peer_asks(peer, now);
+	if (bus->phase == PHASE_REPLY) {
+		bus_explain(bus, "another master spoke while %s was being answered",
+			    bus->current->row->mnemonic);
+		try_failed(bus, -EIO, now);
+	}
+	bus->phase = PHASE_REST;
+	bus->late = false;
+	if (peer && peer_in_doubt(peer))
+		peer_doubt(peer, now);
+}
+
+void exchange_frame(struct bus *bus, const struct frame *frame, int64_t now)
+{
+	struct peer *peer = bus_find_peer(bus, frame->snd);
+
+	if (frame->snd == FRAME_HOST) {
+		if (bus->echo_due && frame->dst == bus->out.dst && frame->len == bus->out.len &&
+		    memcmp(frame->payload, bus->out.payload, frame->len) == 0) {
+			bus->echo_due = false;
+			bus_tell(bus, false, frame, "echo", now);
+			return;
+		}
+		exchange_end(bus, now);
+		foreign_request(bus, frame, now);
+		return;
+	}
+	if (peer)
+		peer->silent = false;
+	if (bus->phase == PHASE_REPLY && reply_frame(bus, frame, now))
+		return;
+	if (bus->hold && hold_frame(bus, frame, now))
+		return;
+	if (!peer)
+		return;
+	if (peer_in_doubt(peer)) {
+		doubtful_frame(bus, peer, frame, now);
+		return;
+	}
+	if (peer_is_identity(peer, frame) && peer_owes(peer)) {
+		peer_answers(peer, now);
+		bus_tell(bus, false, frame, "late identity", now);
+		return;
+	}
+	bus_tell(bus, false, frame, "unasked", now);
+	bus->counter[BUS_UNFIT]++;
+	peer_doubt(peer, now);
+}
+
+int64_t exchange_due(const struct bus *bus)
+{
+	bool begun = frame_decoder_pending(&bus->decoder) ||
+		     (bus->phase == PHASE_REPLY && bus->reply.frames > 0);
+
+	if (bus->phase == PHASE_REST)
+		return begun ? bus->byte_at + BUS_GAP : NSEC_NEVER;
+	if (begun)
+		return nsec_min(bus->byte_at + BUS_GAP, bus->due + BUS_REPLY_MAX);
+	return bus->due;
+}
+
+static void ask_over(struct bus *bus)
+{
+	struct peer *peer = bus->asking;
+
+	bus->counter[BUS_TIMEOUTS]++;
+	bus->phase = PHASE_REST;
+	peer->patience /= 2;
+	if (peer->patience < peer->timeout)
+		peer->patience = peer->timeout;
+}
+
+void exchange_timer(struct bus *bus, int64_t now)
+{
+	if (now < exchange_due(bus))
+		return;
+	line_pause(bus, now);
+	if (now < exchange_due(bus))
+		return;
+	if (bus->phase == PHASE_ASK)
+		ask_over(bus);
+	if (bus->phase != PHASE_REPLY)
+		return;
+	if (bus->reply.frames > 0) {
+		try_unfit(bus, "it is incomplete", now);
+		return;
+	}
+	bus->counter[BUS_TIMEOUTS]++;
+	bus_explain(bus, "%s: no answer within %.2f s", bus->current->row->mnemonic,
+		    (double)bus->current->peer->patience / NSEC_PER_SEC);
+	try_failed(bus, bus->decoder.broken == bus->broken_seen ? -ETIMEDOUT : -EIO, now);
+}
+
+static void silent(struct bus *bus, struct peer *peer, int64_t now)
+{
+	if (bus->link->baud)
+		bus_explain(bus,
+			    "nobody answers at address %u, %u baud: check the cable, the power of "
+			    "its BMS side, and the options baud and address",
+			    peer->address, bus_baud(bus));
+	else
+		bus_explain(bus, "nobody answers at address %u: check the option address",
+			    peer->address);
+	peer->silent = true;
+	peer_forget(peer);
+	peer_doubt(peer, now);
+	peer->observer->lost(peer->user);
+	bus_fail_all(bus, peer, -ETIMEDOUT);
+}
+
+/* The next step towards a clear line. Returns whether there may be another at once. */
+static bool fence_step(struct bus *bus, struct peer *peer, int64_t now)
+{
+	int64_t due = peer_ask_due(peer);
+
+	if (!peer->mute && peer->unanswered >= bus->config.tries) {
+		peer->mute = peer->noise && !peer->identity[0];
+		if (!peer->mute)
+			silent(bus, peer, now);
+		return true;
+	}
+	if (now < due) {
+		bus_wake_by(bus, due);
+		return false;
+	}
+	if (peer->mute) {
+		peer_clear(peer);
+		return true;
+	}
+	bus->phase = PHASE_ASK;
+	bus->asking = peer;
+	peer_asks(peer, now);
+	line_send(bus, peer, "*IDN?", 5, "fence", now);
+	return false;
+}
+
+static bool try_verdict(struct bus *bus)
+{
+	struct transaction *t = bus->current;
+	int error = bus->last_error;
+
+	if (t->silent && !t->set && !t->once)
+		error = -EOPNOTSUPP;
+	bus_finish(bus, error, NULL);
+	return true;
+}
+
+static void try_send(struct bus *bus, int64_t now)
+{
+	struct transaction *t = bus->current;
+	char payload[64];
+	size_t size = t->set ? instruction_set(t->row, t->value, payload)
+			     : instruction_query(t->row, payload);
+
+	t->tried++;
+	t->asked = now;
+	bus->late = false;
+	bus->got = REPLY_MORE;
+	bus->phase = PHASE_REPLY;
+	reply_begin(&bus->reply, t->row, t->peer->model, t->set, t->peer->address);
+	if (t->row == idn_row(bus) && !t->set)
+		peer_asks(t->peer, now);
+	line_send(bus, t->peer, payload, size, t->tried > 1 ? "again" : "request", now);
+}
+
+bool exchange_start(struct bus *bus, int64_t now)
+{
+	struct transaction *t = bus->current;
+
+	if (!t) {
+		t = TAILQ_FIRST(&bus->queue);
+		if (!t)
+			return false;
+		TAILQ_REMOVE(&bus->queue, t, entry);
+		t->queued = false;
+		bus->current = t;
+		bus->verdict = bus->late = false;
+	}
+	if (frame_decoder_pending(&bus->decoder))
+		return false;
+	if (bus->hold && now <= bus->hold_until) {
+		bus_wake_by(bus, bus->hold_until + 1);
+		return false;
+	}
+	if (bus->hold)
+		hold_over(bus, now);
+	peer_expire(t->peer, now);
+	if (peer_in_doubt(t->peer))
+		return fence_step(bus, t->peer, now);
+	if (bus->verdict)
+		return try_verdict(bus);
+	try_send(bus, now);
+	return false;
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * The fence.
+ *
+ * Given: a BMS answers in the order in which it was asked, each request at most once; answers may be
+ * lost or late, but a BMS that has said nothing for PEER_LATEST owes nothing older than that. An
+ * answer to *IDN? is known by its text, every other is not.
+ *
+ * All *IDN? are numbered 1, 2, ... @asked. @answered is how many of them are settled, that is,
+ * answered or lost, as far as we can tell: it grows by one with each identity; by those given up
+ * after PEER_LATEST; and to all that were asked before a request whose reply has come. The identity
+ * that makes @answered = k answers question k or a later one, for each of the k-1 before it came for
+ * another and earlier question or for none; by order every question up to the one it answers is
+ * settled.
+ *
+ * A doubt sets @mark = @asked + 1: the first question that will be asked from now on. Once
+ * @answered reaches @mark, question @mark is settled, with it everything that was sent before it,
+ * and no answer to any of that can come any more. What can still come are answers to questions
+ * after @mark. They are identities: wherever one turns up it is known for what it is, dropped and
+ * counted. So the fence need not wait for them, and a clear line with @answered < @asked is as good
+ * as any.
+ *
+ * An identity is learnt when it was heard twice in a row. Before, one text is as good as another
+ * and each counts; afterwards only the one that is known does, since another text may be a late
+ * answer to some other instruction. Another text twice in a row is another BMS.
+ */
+#include "bus/peer.h"
+
+#include <string.h>
+
+#include "nsec.h"
+
+void peer_init(struct peer *peer, uint8_t address, int64_t timeout, int64_t now)
+{
+	*peer = (struct peer){
+		.address = address, .model = MODEL_UNKNOWN, .timeout = timeout, .patience = timeout
+	};
+	peer_doubt(peer, now);
+}
+
+void peer_doubt(struct peer *peer, int64_t now)
+{
+	peer->mark = peer->asked + 1;
+	peer->heard = false;
+	peer->noise = false;
+	peer->unanswered = 0;
+	peer->spoke = now;
+}
+
+bool peer_in_doubt(const struct peer *peer)
+{
+	if (peer->answered < peer->mark)
+		return true;
+	return !peer->mute && (!peer->heard || !peer->identity[0]);
+}
+
+void peer_asks(struct peer *peer, int64_t now)
+{
+	peer->asked++;
+	peer->asked_at[peer->asked % PEER_OWED_MAX] = now;
+	peer->unanswered++;
+	if (peer->asked - peer->answered > PEER_OWED_MAX)
+		peer->answered = peer->asked - PEER_OWED_MAX;
+}
+
+bool peer_owes(const struct peer *peer)
+{
+	return peer->answered < peer->asked;
+}
+
+int64_t peer_ask_due(const struct peer *peer)
+{
+	int64_t last = peer->asked_at[peer->asked % PEER_OWED_MAX];
+
+	if (peer->mute)
+		return (last > peer->spoke ? last : peer->spoke) + PEER_LATEST;
+	if (peer->asked - peer->answered == PEER_OWED_MAX)
+		return peer->asked_at[(peer->answered + 1) % PEER_OWED_MAX] + PEER_LATEST + 1;
+	if (peer->asked < peer->mark || peer->unanswered == 0)
+		return 0;
+	return last + peer->patience;
+}
+
+void peer_expire(struct peer *peer, int64_t now)
+{
+	while (peer_owes(peer) && now - peer->spoke > PEER_LATEST &&
+	       now - peer->asked_at[(peer->answered + 1) % PEER_OWED_MAX] > PEER_LATEST)
+		peer->answered++;
+}
+
+bool peer_answers(struct peer *peer, int64_t now)
+{
+	int64_t latency;
+
+	peer_expire(peer, now);
+	if (!peer_owes(peer))
+		return false;
+	peer->answered++;
+	peer->heard = true;
+	peer->unanswered = 0;
+	peer->mute = false;
+	latency = now - peer->asked_at[peer->answered % PEER_OWED_MAX];
+	if (latency > peer->patience)
+		peer_was_late(peer, latency);
+	return peer->answered == peer->asked;
+}
+
+/* Whether a text can be an identity at all: three letters in a row, and none of the set replies. */
+static bool identity_like(const char *text)
+{
+	unsigned run = 0;
+
+	if (strcmp(text, "SET") == 0 || strncmp(text, "ERROR", 5) == 0)
+		return false;
+	for (; *text && run < 3; text++)
+		run = (*text >= 'A' && *text <= 'Z') || (*text >= 'a' && *text <= 'z') ? run + 1
+										       : 0;
+	return run == 3;
+}
+
+bool peer_is_identity(const struct peer *peer, const struct frame *frame)
+{
+	char text[SAMPLE_TEXT_MAX];
+
+	if (!peer->identity[0])
+		return false;
+	value_clean_text(text, sizeof(text), frame->payload, frame->len);
+	return strcmp(text, peer->identity) == 0;
+}
+
+enum peer_heard peer_hear(struct peer *peer, const struct frame *frame, int64_t now)
+{
+	char text[SAMPLE_TEXT_MAX];
+	bool known = peer->identity[0] != '\0';
+
+	peer->spoke = now;
+	value_clean_text(text, sizeof(text), frame->payload, frame->len);
+	if (known && strcmp(text, peer->identity) == 0) {
+		peer->candidate[0] = '\0';
+		peer_answers(peer, now);
+		return PEER_ANSWER;
+	}
+	if (!identity_like(text)) {
+		peer->noise = true;
+		return PEER_OTHER;
+	}
+	if (!known)
+		peer_answers(peer, now);
+	peer->unanswered = 0;
+	if (strcmp(text, peer->candidate) != 0) {
+		memcpy(peer->candidate, text, sizeof(text));
+		return PEER_ANSWER;
+	}
+	memcpy(peer->identity, text, sizeof(text));
+	peer->candidate[0] = '\0';
+	if (!known)
+		return PEER_LEARNT;
+	peer->answered = peer->asked;
+	peer_doubt(peer, now);
+	return PEER_CHANGED;
+}
+
+void peer_settle(struct peer *peer, uint64_t question)
+{
+	if (peer->answered < question)
+		peer->answered = question;
+}
+
+void peer_clear(struct peer *peer)
+{
+	peer->answered = peer->asked;
+	peer->mark = peer->asked;
+	peer->mute = true;
+}
+
+void peer_forget(struct peer *peer)
+{
+	peer->identity[0] = '\0';
+	peer->candidate[0] = '\0';
+	peer->mute = false;
+}
+
+void peer_was_prompt(struct peer *peer)
+{
+	peer->patience -= peer->patience / 8;
+	if (peer->patience < peer->timeout)
+		peer->patience = peer->timeout;
+}
+
+void peer_was_late(struct peer *peer, int64_t latency)
+{
+	peer->patience = nsec_min(2 * latency, PEER_PATIENCE_MAX);
+	if (peer->patience < peer->timeout)
+		peer->patience = peer->timeout;
+}

@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* Samples with an age, the queries that wait for them, and the identity and shape of the BMS. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/engine.h"
+
+static const struct peer_observer peer_observer;
+static void query_done(struct transaction *transaction, int error, const struct sample *sample);
+
+int device_new(struct device **device, struct bus *bus, const struct instruction_table *table,
+	       const struct device_config *config)
+{
+	struct device *d = calloc(1, sizeof(*d));
+	int r = -ENOMEM;
+
+	if (!d)
+		return r;
+	d->config = *config;
+	d->table = table;
+	d->bus = bus;
+	d->model = config->model;
+	d->idn = instruction_find(table, "*IDN");
+	d->cell = instruction_find(table, "CELL");
+	d->ptem = instruction_find(table, "PTEM");
+	TAILQ_INIT(&d->parked);
+	TAILQ_INIT(&d->finished);
+	TAILQ_INIT(&d->writes);
+	d->slot = calloc(table->rows, sizeof(*d->slot));
+	if (!d->slot)
+		goto out_free;
+	r = bus_add_peer(bus, &d->peer, config->address, &peer_observer, d);
+	if (r < 0)
+		goto out_free_slots;
+	peer_set_model(d->peer, d->model);
+	for (size_t row = 0; row < table->rows; row++)
+		d->slot[row].query = (struct transaction){
+			.peer = d->peer,
+			.row = &table->row[row],
+			.once = table->row[row].consuming,
+			.done = query_done,
+			.user = d,
+		};
+	*device = d;
+	return 0;
+
+out_free_slots:
+	free(d->slot);
+out_free:
+	free(d);
+	return r;
+}
+
+void device_free(struct device *device)
+{
+	if (!device)
+		return;
+	for (size_t row = 0; row < device->table->rows; row++)
+		free(device->slot[row].log);
+	free(device->slot);
+	free(device);
+}
+
+void device_observe(struct device *device, const struct device_observer *observer, void *user)
+{
+	device->observer = observer;
+	device->user = user;
+}
+
+static void tell_sampled(struct device *device, unsigned row)
+{
+	if (device->observer)
+		device->observer->sampled(device->user, row);
+}
+
+static void tell_reshaped(struct device *device)
+{
+	if (device->observer)
+		device->observer->reshaped(device->user);
+}
+
+int64_t device_ttl(const struct device *device, unsigned row)
+{
+	const struct instruction *i = &device->table->row[row];
+
+	if (i->consuming)
+		return 0;
+	switch (i->class) {
+	case CLASS_LIVE:
+		return device->config.ttl;
+	case CLASS_SETTING:
+		return device->config.ttl_settings;
+	case CLASS_IDENTITY:
+		return NSEC_NEVER;
+	}
+	return 0;
+}
+
+/* The earliest moment that may still answer a call. */
+static int64_t fresh_since(const struct device *device, unsigned row, const struct freshness *fresh)
+{
+	int64_t ttl = fresh->direct ? 0 : device_ttl(device, row);
+
+	return ttl > fresh->call ? 1 : fresh->call - ttl;
+}
+
+/* A failure is shared for the time of live data; a setting is not away longer than a voltage. */
+static int64_t shared_since(const struct device *device, const struct freshness *fresh)
+{
+	return fresh->call - (fresh->direct ? 0 : device->config.ttl);
+}
+
+bool device_knows_not(const struct device *device, unsigned row)
+{
+	return !device_has(device, row) || device->slot[row].unknown_until > bus_now(device->bus);
+}
+
+static bool sample_fresh(const struct device *device, unsigned row, const struct freshness *fresh)
+{
+	const struct slot *slot = &device->slot[row];
+
+	return slot->has && slot->asked >= fresh_since(device, row, fresh);
+}
+
+static bool failure_fresh(const struct device *device, unsigned row, const struct freshness *fresh)
+{
+	const struct slot *slot = &device->slot[row];
+
+	return slot->error && slot->failed >= shared_since(device, fresh);
+}
+
+static bool row_answered(const struct device *device, unsigned row, const struct freshness *fresh)
+{
+	return sample_fresh(device, row, fresh) || failure_fresh(device, row, fresh) ||
+	       device_knows_not(device, row);
+}
+
+static int sample_newest(const struct slot *slot, const struct sample **sample)
+{
+	*sample = &slot->sample;
+	if (slot->error && (!slot->has || slot->failed > slot->asked))
+		return slot->error;
+	return slot->has ? 0 : -ENODATA;
+}
+
+int device_sample(const struct device *device, unsigned row, const struct freshness *fresh,
+		  const struct sample **sample)
+{
+	const struct slot *slot = &device->slot[row];
+
+	*sample = &slot->sample;
+	if (device_knows_not(device, row))
+		return -EOPNOTSUPP;
+	if (fresh->call == 0)
+		return sample_newest(slot, sample);
+	if (sample_fresh(device, row, fresh))
+		return 0;
+	if (slot->has && device->config.grace && !device->table->row[row].consuming &&
+	    slot->asked >= fresh_since(device, row, fresh) - device->config.grace)
+		return 0;
+	return failure_fresh(device, row, fresh) ? slot->error : -ETIMEDOUT;
+}
+
+int64_t device_asked(const struct device *device, unsigned row)
+{
+	return device->slot[row].has ? device->slot[row].asked : 0;
+}
+
+static void slot_want(struct device *device, unsigned row)
+{
+	struct slot *slot = &device->slot[row];
+
+	if (slot->wanted)
+		return;
+	slot->wanted = true;
+	bus_submit(device->bus, &slot->query);
+}
+
+/* Removes what is answered; returns whether nothing is missing any more. */
+static bool query_settle(const struct device *device, struct device_query *query)
+{
+	for (size_t row = 0; row < device->table->rows; row++)
+		if (row_set_has(&query->need, row) && row_answered(device, row, &query->fresh))
+			row_set_remove(&query->need, row);
+	return row_set_empty(&query->need);
+}
+
+bool device_query(struct device *device, struct device_query *query)
+{
+	if (!query->deadline)
+		query->deadline = query->fresh.call + device->config.deadline;
+	if (query_settle(device, query))
+		return true;
+	TAILQ_INSERT_TAIL(&device->parked, query, entry);
+	query->finished = false;
+	for (size_t row = 0; row < device->table->rows; row++)
+		if (row_set_has(&query->need, row))
+			slot_want(device, row);
+	return false;
+}
+
+void device_query_cancel(struct device *device, struct device_query *query)
+{
+	if (query->finished)
+		TAILQ_REMOVE(&device->finished, query, entry);
+	else
+		TAILQ_REMOVE(&device->parked, query, entry);
+}
+
+static void query_finish(struct device *device, struct device_query *query)
+{
+	TAILQ_REMOVE(&device->parked, query, entry);
+	TAILQ_INSERT_TAIL(&device->finished, query, entry);
+	query->finished = true;
+}
+
+/* Their owners may start and cancel others meanwhile. */
+static void queries_tell(struct device *device)
+{
+	struct device_query *query;
+
+	while ((query = TAILQ_FIRST(&device->finished))) {
+		TAILQ_REMOVE(&device->finished, query, entry);
+		query->done(query);
+	}
+}
+
+static bool row_missed(const struct device *device, unsigned row)
+{
+	const struct device_query *query;
+
+	TAILQ_FOREACH (query, &device->parked, entry)
+		if (row_set_has(&query->need, row))
+			return true;
+	return false;
+}
+
+/* Row @row has something new: whom does it answer, and who needs another? */
+static void row_settle(struct device *device, unsigned row)
+{
+	struct device_query *query, *next;
+
+	for (query = TAILQ_FIRST(&device->parked); query; query = next) {
+		next = TAILQ_NEXT(query, entry);
+		if (!row_set_has(&query->need, row) || !row_answered(device, row, &query->fresh))
+			continue;
+		row_set_remove(&query->need, row);
+		if (row_set_empty(&query->need))
+			query_finish(device, query);
+	}
+	if (row_missed(device, row))
+		slot_want(device, row);
+	queries_tell(device);
+}
+
+/* Whether a whole line of @log is @text. */
+static bool log_has(const char *log, const char *text, size_t size)
+{
+	for (const char *line = log; *line; line = strchr(line, '\n') + 1)
+		if (strncmp(line, text, size) == 0 && line[size] == '\n')
+			return true;
+	return false;
+}
+
+/* The same line again is the same event: a BMS that starts over tells what it told before. */
+static void log_append(struct slot *slot)
+{
+	size_t used;
+
+	if (slot->sample.size == 0)
+		return;
+	if (!slot->log)
+		slot->log = calloc(1, DEVICE_LOG_MAX);
+	if (!slot->log || log_has(slot->log, slot->sample.text, slot->sample.size))
+		return;
+	used = strlen(slot->log);
+	while (used + slot->sample.size + 2 > DEVICE_LOG_MAX) {
+		char *second = strchr(slot->log, '\n') + 1;
+
+		used -= second - slot->log;
+		memmove(slot->log, second, used + 1);
+	}
+	snprintf(slot->log + used, DEVICE_LOG_MAX - used, "%s\n", slot->sample.text);
+}
+
+const char *device_log(const struct device *device, unsigned row)
+{
+	const char *log = device->slot[row].log;
+
+	return log ? log : "";
+}
+
+static void shape_learn(struct device *device, unsigned row)
+{
+	const struct sample *sample = &device->slot[row].sample;
+	struct shape shape = device->shape;
+
+	if ((int)row == device->cell) {
+		shape.known = true;
+		shape.units = sample->units;
+		memcpy(shape.cells, sample->count, sizeof(shape.cells));
+	} else if ((int)row == device->ptem) {
+		memcpy(shape.sensors, sample->count, sizeof(shape.sensors));
+	}
+	if (memcmp(&shape, &device->shape, sizeof(shape)) == 0)
+		return;
+	device->shape = shape;
+	tell_reshaped(device);
+}
+
+static void slot_fail(struct device *device, unsigned row, int error)
+{
+	struct slot *slot = &device->slot[row];
+	bool unknown = error == -EOPNOTSUPP || error == -EREMOTEIO;
+
+	/* What has answered before is not unknown: it was busy, or out of sorts. */
+	if (unknown && slot->known)
+		error = error == -EOPNOTSUPP ? -ETIMEDOUT : error;
+	else if (unknown)
+		error = -EOPNOTSUPP;
+	slot->error = error;
+	slot->failed = bus_now(device->bus);
+	if (error == -EOPNOTSUPP)
+		slot->unknown_until = slot->failed + DEVICE_UNKNOWN_TIME;
+}
+
+void device_store(struct device *device, unsigned row, int error, const struct sample *sample,
+		  int64_t asked)
+{
+	struct slot *slot = &device->slot[row];
+
+	if (error) {
+		slot_fail(device, row, error);
+	} else {
+		sample_copy(&slot->sample, sample);
+		slot->has = slot->known = true;
+		slot->asked = asked;
+		slot->error = 0;
+		slot->unknown_until = 0;
+		if (device->table->row[row].consuming)
+			log_append(slot);
+		shape_learn(device, row);
+	}
+	tell_sampled(device, row);
+	row_settle(device, row);
+}
+
+static void query_done(struct transaction *transaction, int error, const struct sample *sample)
+{
+	struct device *device = transaction->user;
+	unsigned row = transaction->row - device->table->row;
+
+	device->slot[row].wanted = false;
+	device_store(device, row, error, sample, transaction->asked);
+}
+
+static void slot_drop(struct device *device, unsigned row)
+{
+	struct slot *slot = &device->slot[row];
+
+	if (!slot->has && !slot->error)
+		return;
+	slot->has = false;
+	slot->error = 0;
+	tell_sampled(device, row);
+}
+
+void device_drop_settings(struct device *device)
+{
+	for (size_t row = 0; row < device->table->rows; row++)
+		if (device->table->row[row].class == CLASS_SETTING)
+			slot_drop(device, row);
+}
+
+static void model_set(struct device *device, int model)
+{
+	if (device->config.model != MODEL_UNKNOWN)
+		model = device->config.model;
+	if (model == device->model)
+		return;
+	device->model = model;
+	peer_set_model(device->peer, model);
+	tell_reshaped(device);
+}
+
+/* Identity, shape and the marks of unknown instructions are no longer known. */
+static void forget(struct device *device)
+{
+	for (size_t row = 0; row < device->table->rows; row++) {
+		device->slot[row].unknown_until = 0;
+		device->slot[row].known = false;
+		if (device->table->row[row].class == CLASS_IDENTITY)
+			slot_drop(device, row);
+	}
+	if (device->shape.known) {
+		device->shape = (struct shape){ 0 };
+		tell_reshaped(device);
+	}
+	model_set(device, MODEL_UNKNOWN);
+}
+
+static void peer_lost(void *user)
+{
+	forget(user);
+}
+
+static void identity_store(struct device *device, const char *text, int64_t asked)
+{
+	struct slot *slot = &device->slot[device->idn];
+	struct sample sample = { .units = 1, .size = strlen(text) };
+
+	memcpy(sample.text, text, sample.size);
+	if (slot->wanted && bus_withdraw(device->bus, &slot->query))
+		slot->wanted = false;
+	device_store(device, device->idn, 0, &sample, asked);
+}
+
+static void peer_identity(void *user, const char *text, int64_t asked, bool changed)
+{
+	struct device *device = user;
+
+	if (changed) {
+		for (size_t row = 0; row < device->table->rows; row++)
+			slot_drop(device, row);
+		forget(device);
+	}
+	model_set(device, model_identify(device->table, text));
+	if (device->idn >= 0)
+		identity_store(device, text, asked);
+	device_start(device);
+}
+
+static const struct peer_observer peer_observer = {
+	.identity = peer_identity,
+	.lost = peer_lost,
+};
+
+static void start_done(struct device_query *query)
+{
+	struct device *device = query->user;
+
+	device->starting = false;
+}
+
+void device_start(struct device *device)
+{
+	const int rows[] = { device->idn, device->cell, device->ptem };
+
+	if (device->starting)
+		return;
+	device->start = (struct device_query){
+		.fresh.call = bus_now(device->bus),
+		.done = start_done,
+		.user = device,
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i] >= 0)
+			row_set_add(&device->start.need, rows[i]);
+	device->starting = !device_query(device, &device->start);
+}
+
+/* Takes back what only @query was waiting for, unless it is on the wire. */
+static void rows_unwant(struct device *device, const struct device_query *query)
+{
+	for (size_t row = 0; row < device->table->rows; row++) {
+		struct slot *slot = &device->slot[row];
+
+		if (row_set_has(&query->need, row) && slot->wanted && !row_missed(device, row) &&
+		    bus_withdraw(device->bus, &slot->query))
+			slot->wanted = false;
+	}
+}
+
+void device_run(struct device *device)
+{
+	int64_t now = bus_now(device->bus);
+	struct device_query *query, *next;
+
+	for (query = TAILQ_FIRST(&device->parked); query; query = next) {
+		next = TAILQ_NEXT(query, entry);
+		if (query->deadline > now)
+			continue;
+		query_finish(device, query);
+		rows_unwant(device, query);
+	}
+	queries_tell(device);
+	job_run(device, now);
+}
+
+int64_t device_wake(const struct device *device)
+{
+	const struct device_query *query;
+	int64_t wake = job_wake(device);
+
+	TAILQ_FOREACH (query, &device->parked, entry)
+		wake = nsec_min(wake, query->deadline);
+	return wake;
+}
+
+const struct shape *device_shape(const struct device *device)
+{
+	return &device->shape;
+}
+
+int device_model(const struct device *device)
+{
+	return device->model;
+}
+
+const struct instruction_table *device_table(const struct device *device)
+{
+	return device->table;
+}
+
+const struct device_config *device_config(const struct device *device)
+{
+	return &device->config;
+}
+
+struct bus *device_bus(const struct device *device)
+{
+	return device->bus;
+}
+
+bool device_has(const struct device *device, unsigned row)
+{
+	return instruction_variant(&device->table->row[row], device->model)->present;
+}
+
+bool device_writable(const struct device *device, unsigned row)
+{
+	const struct instruction *i = &device->table->row[row];
+
+	return i->writable && (!i->locked || device->config.unlock) && device_has(device, row);
+}
