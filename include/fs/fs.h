@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The tree as a FUSE file system. One thread: fs_receive() takes one request from the kernel and
+ * answers it, or parks it until the device has what it needs; fs_run() ends what is due. Each request
+ * gets exactly one reply.
+ */
+#ifndef BMSFS_FS_FS_H
+#define BMSFS_FS_FS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tree/tree.h"
+
+struct fs;
+
+struct fs_config {
+	const char *source;  /* DEVICE, as mount(8) shows it; the type is fuse.bmsfs */
+	const char *options; /* further mount options for the kernel ("nodev,noatime"), or "" */
+	uid_t uid;           /* owner of all files */
+	gid_t gid;
+	mode_t umask;
+	bool read_only; /* -o ro */
+	bool allow_other;
+	bool debug; /* tell log() of each request */
+	void (*log)(const char *format, ...) __attribute__((format(printf, 1, 2)));
+};
+
+/*
+ * Makes the session and mounts it; from now on the kernel queues requests. Returns 0 or -errno, the
+ * reason logged. The keeper calls it; the server, its child, inherits the session and serves it.
+ */
+int fs_mount(struct fs **fs, const struct fs_config *config, const char *mountpoint);
+
+/* In the server: what to serve. Takes over device_observe(). */
+int fs_attach(struct fs *fs, struct device *device, struct tree *tree);
+
+int fs_fd(const struct fs *fs);
+
+/*
+ * The descriptor is readable: serves requests until it would block, or a bounded number. Returns 0;
+ * -ENODEV when the file system was unmounted.
+ */
+int fs_receive(struct fs *fs);
+
+/* Whether the kernel has said hello, that is, the mount answers. */
+bool fs_ready(const struct fs *fs);
+
+/* Notifies pollers that are due and the kernel of changed times. */
+void fs_run(struct fs *fs);
+int64_t fs_wake(const struct fs *fs);
+
+/*
+ * Answers everything parked before the server ends: a write of which nothing was sent EINTR, the rest
+ * ENODEV.
+ */
+void fs_stop(struct fs *fs);
+
+/*
+ * Frees the session without unmounting; in the keeper right after fork(), so that it holds no
+ * descriptor of the connection, and in the server at its end: after fs_stop(), and after
+ * device_free(), for a write that could not be taken back stays the device's until then.
+ */
+void fs_free(struct fs *fs);
+
+#endif

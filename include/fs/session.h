@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the files of this room share; nobody else includes it. */
+#ifndef BMSFS_FS_SESSION_H
+#define BMSFS_FS_SESSION_H
+
+#define FUSE_USE_VERSION 312
+
+#include <fuse_lowlevel.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#include "fs/fs.h"
+
+#define ARMED_MAX    1024
+#define FS_PATH_MAX  128
+#define FS_READ_MAX  TREE_TEXT_MAX
+#define FS_WRITE_MAX 4096
+#define FS_FOR_LONG  86400.0 /* seconds an attribute or entry is good for when it is settled */
+#define FS_FOR_A_BIT 1.0     /* ... and while shape or model are unknown */
+
+/* An open file. */
+struct handle {
+	struct fs *fs;
+	uint64_t ino;
+	bool rendered; /* the text, or the error, is what it read last */
+	bool written;
+	int error;
+	char *text; /* allocated, of exactly @size */
+	size_t size;
+
+	struct fuse_pollhandle *poll; /* somebody waits for a change, then it is in fs->waiters */
+	int64_t due;                  /* when to ask the device for them */
+	struct device_query query;
+	struct row_set needs;
+	bool asking; /* the query is under way */
+	bool asked;  /* it has ended and the kernel is to be told */
+
+	TAILQ_ENTRY(handle) entry;   /* fs->handles */
+	TAILQ_ENTRY(handle) waiting; /* fs->waiters */
+};
+
+/* A read or a write that waits for the device. */
+struct parked {
+	fuse_req_t req; /* NULL: answered already, but the device is not done with it */
+	struct handle *handle;
+	struct fs *fs;
+	uint64_t ino;
+	bool writing;
+	size_t size;
+	off_t offset;
+	union {
+		struct device_query query;
+		struct device_write write;
+	};
+	TAILQ_ENTRY(parked) entry; /* fs->parked */
+};
+
+/* An inode whose attributes the kernel keeps. */
+struct armed {
+	uint64_t ino;
+	struct row_set needs;
+	bool missed; /* the kernel did not know the inode when told: it may just be learning it */
+};
+
+TAILQ_HEAD(handle_list, handle);
+TAILQ_HEAD(parked_list, parked);
+
+struct fs {
+	struct fs_config config;
+	struct fuse_session *session;
+	struct fuse_buf buffer;
+	struct device *device;
+	struct tree *tree;
+	bool ready;
+	struct timespec mounted;
+	int64_t clock_offset; /* real time less the clock of the bus */
+
+	struct handle_list handles;
+	struct handle_list waiters;
+	struct parked_list parked;
+
+	struct row_set dirty; /* rows sampled since the last fs_run() */
+	bool reshaped;
+	bool submitted; /* the last fs_run() asked the device, whose turn it is now */
+	unsigned armed_count;
+	struct armed armed[ARMED_MAX];
+
+	char scratch[TREE_TEXT_MAX];
+};
+
+extern const struct fuse_lowlevel_ops fs_ops;
+
+static inline struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static inline struct handle *handle_of(const struct fuse_file_info *info)
+{
+	return (struct handle *)(uintptr_t)info->fh;
+}
+
+static inline bool row_set_meets(const struct row_set *a, const struct row_set *b)
+{
+	for (size_t i = 0; i < sizeof(a->word) / sizeof(a->word[0]); i++)
+		if (a->word[i] & b->word[i])
+			return true;
+	return false;
+}
+
+static inline int64_t fs_now(const struct fs *fs)
+{
+	return bus_now(device_bus(fs->device));
+}
+
+/* reply.c: every request in words and its answer, if the mount says -d. */
+void request_tell(fuse_req_t req, uint64_t ino, const char *what, const char *detail);
+void answer_tell(const struct fs *fs, uint64_t ino, const char *answer);
+void reply_error(fuse_req_t req, uint64_t ino, int error); /* 0 or -errno */
+void reply_text(fuse_req_t req, uint64_t ino, const char *text, size_t size);
+const char *error_name(int error); /* of -errno: "ETIMEDOUT" */
+const char *error_words(int error);
+
+/* attr.c */
+int attr_fill(struct fs *fs, uint64_t ino, struct stat *attr);
+double attr_timeout(struct fs *fs, uint64_t ino);
+double entry_timeout(const struct fs *fs);
+
+/* Tells the kernel of each inode whose time it keeps and which has changed since. */
+void attr_notify(struct fs *fs);
+
+/* file.c. Replies: open: open or error; read: buf or error; write: write or error. */
+void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+	       struct fuse_file_info *info);
+void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, off_t offset,
+		struct fuse_file_info *info);
+void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
+void handle_free(struct handle *handle);
+
+/* Answers a parked request because the server ends or its file is gone. */
+void parked_abandon(struct parked *parked);
+
+/* poll.c. Replies: poll or error. */
+void poll_begin(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
+		struct fuse_pollhandle *poll);
+void poll_end(struct handle *handle); /* nobody waits for it any more */
+void poll_run(struct fs *fs);
+int64_t poll_wake(const struct fs *fs);
+
+#endif

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * The kernel keeps attributes for a day, so that ls, stat and find cost nothing; the one attribute
+ * that changes is mtime, when the sample that a file shows was asked for. So remember which inodes
+ * the kernel has been told about, and take their attributes back when a newer sample comes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "fs/session.h"
+#include "nsec.h"
+
+static struct timespec nsec_timespec(int64_t nsec)
+{
+	return (struct timespec){ .tv_sec = nsec / NSEC_PER_SEC, .tv_nsec = nsec % NSEC_PER_SEC };
+}
+
+/* Reads two clocks one after the other, so it trembles: the old offset stands until one was set. */
+static int64_t clock_offset(struct fs *fs)
+{
+	struct timespec real;
+	int64_t offset;
+
+	clock_gettime(CLOCK_REALTIME, &real);
+	offset = real.tv_sec * NSEC_PER_SEC + real.tv_nsec - fs_now(fs);
+	if (llabs(offset - fs->clock_offset) > 10 * NSEC_PER_MSEC)
+		fs->clock_offset = offset;
+	return fs->clock_offset;
+}
+
+static struct timespec modified(struct fs *fs, const struct tree_stat *stat)
+{
+	if (!stat->timed)
+		return fs->mounted;
+	if (!stat->sampled)
+		return (struct timespec){ 0 };
+	return nsec_timespec(stat->sampled + clock_offset(fs));
+}
+
+int attr_fill(struct fs *fs, uint64_t ino, struct stat *attr)
+{
+	struct tree_stat stat;
+	int error = tree_stat(fs->tree, ino, &stat);
+
+	if (error)
+		return error;
+	*attr = (struct stat){
+		.st_ino = ino,
+		.st_mode = stat.kind == TREE_LINK ? stat.mode : stat.mode & ~fs->config.umask,
+		.st_nlink = stat.kind == TREE_DIR ? 2 : 1,
+		.st_uid = fs->config.uid,
+		.st_gid = fs->config.gid,
+		.st_size = stat.kind == TREE_DIR ? 0 : stat.size,
+		.st_blksize = 4096,
+		.st_mtim = modified(fs, &stat),
+	};
+	attr->st_atim = attr->st_mtim;
+	attr->st_ctim = attr->st_mtim;
+	return 0;
+}
+
+static bool settled(const struct fs *fs)
+{
+	return device_shape(fs->device)->known && device_model(fs->device) != MODEL_UNKNOWN;
+}
+
+double entry_timeout(const struct fs *fs)
+{
+	return settled(fs) ? FS_FOR_LONG : FS_FOR_A_BIT;
+}
+
+static bool arm(struct fs *fs, uint64_t ino)
+{
+	struct armed *armed = fs->armed;
+
+	while (armed < fs->armed + fs->armed_count && armed->ino != ino)
+		armed++;
+	if (armed == fs->armed + ARMED_MAX)
+		return false;
+	if (armed == fs->armed + fs->armed_count)
+		fs->armed_count++;
+	armed->ino = ino;
+	armed->missed = false;
+	tree_needs(fs->tree, ino, &armed->needs);
+	return true;
+}
+
+double attr_timeout(struct fs *fs, uint64_t ino)
+{
+	struct tree_stat stat;
+
+	if (tree_stat(fs->tree, ino, &stat) || (stat.timed && !arm(fs, ino)))
+		return 0;
+	return entry_timeout(fs);
+}
+
+/*
+ * An inode that the kernel does not know may be one whose lookup has been answered a moment ago and
+ * not arrived yet, so it stays for one more round.
+ */
+void attr_notify(struct fs *fs)
+{
+	for (unsigned i = 0; i < fs->armed_count;) {
+		struct armed *armed = &fs->armed[i];
+
+		if (!fs->reshaped && !row_set_meets(&armed->needs, &fs->dirty)) {
+			i++;
+		} else if (fuse_lowlevel_notify_inval_inode(fs->session, armed->ino, -1, 0) ==
+				   -ENOENT &&
+			   !armed->missed) {
+			armed->missed = true;
+			i++;
+		} else {
+			*armed = fs->armed[--fs->armed_count];
+		}
+	}
+}

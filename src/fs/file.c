@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * Open files. Reading at offset 0 takes a snapshot that serves all later offsets; a request that
+ * must wait for the device is parked, and answered exactly once: by the device, by an interrupt, or
+ * because the server ends.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/session.h"
+
+void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct tree_stat stat;
+	struct handle *handle = NULL;
+	int error = tree_stat(fs->tree, ino, &stat);
+
+	request_tell(req, ino, "open", "");
+	/* The kernel's own check lets root pass. */
+	if (!error && info->flags & (O_ACCMODE | O_TRUNC) && !(stat.mode & 0222))
+		error = -EACCES;
+	if (!error)
+		handle = calloc(1, sizeof(*handle));
+	if (!error && !handle)
+		error = -ENOMEM;
+	if (error) {
+		reply_error(req, ino, error);
+		return;
+	}
+	handle->fs = fs;
+	handle->ino = ino;
+	TAILQ_INSERT_TAIL(&fs->handles, handle, entry);
+	info->fh = (uintptr_t)handle;
+	info->direct_io = 1;
+	info->noflush = 1;
+	answer_tell(fs, ino, "ok");
+	/* The opener was killed meanwhile: there will be no release. */
+	if (fuse_reply_open(req, info) == -ENOENT)
+		handle_free(handle);
+}
+
+void handle_free(struct handle *handle)
+{
+	struct fs *fs = handle->fs;
+
+	TAILQ_REMOVE(&fs->handles, handle, entry);
+	if (handle->poll)
+		fuse_pollhandle_destroy(handle->poll);
+	free(handle->text);
+	free(handle);
+}
+
+/* The kernel releases a file when its last request has been answered; be sure all the same. */
+void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct handle *handle = handle_of(info);
+	struct parked *parked, *next;
+
+	request_tell(req, ino, "close", "");
+	for (parked = TAILQ_FIRST(&fs->parked); parked; parked = next) {
+		next = TAILQ_NEXT(parked, entry);
+		if (parked->handle == handle)
+			parked_abandon(parked);
+	}
+	poll_end(handle);
+	handle_free(handle);
+	reply_error(req, ino, 0);
+}
+
+static struct parked *parked_new(fuse_req_t req, uint64_t ino, const struct fuse_file_info *info)
+{
+	struct parked *parked = calloc(1, sizeof(*parked));
+
+	if (!parked)
+		return NULL;
+	parked->req = req;
+	parked->fs = fs_of(req);
+	parked->ino = ino;
+	parked->handle = handle_of(info);
+	TAILQ_INSERT_TAIL(&parked->fs->parked, parked, entry);
+	return parked;
+}
+
+static void parked_free(struct parked *parked)
+{
+	TAILQ_REMOVE(&parked->fs->parked, parked, entry);
+	free(parked);
+}
+
+static void parked_fail(struct parked *parked, int error)
+{
+	reply_error(parked->req, parked->ino, error);
+	parked_free(parked);
+}
+
+void parked_abandon(struct parked *parked)
+{
+	struct device *device = parked->fs->device;
+
+	if (!parked->req)
+		return;
+	if (!parked->writing) {
+		device_query_cancel(device, &parked->query);
+		parked_fail(parked, -ENODEV);
+	} else if (device_write_cancel(device, &parked->write)) {
+		parked_fail(parked, -EINTR);
+	} else {
+		reply_error(parked->req, parked->ino, -ENODEV);
+		parked->req = NULL;
+		parked->handle = NULL;
+	}
+}
+
+static void serve(fuse_req_t req, const struct handle *handle, size_t size, off_t offset)
+{
+	size_t start = (uint64_t)offset < handle->size ? (size_t)offset : handle->size;
+	size_t left = handle->size - start;
+
+	reply_text(req, handle->ino, handle->text + start, size < left ? size : left);
+}
+
+/* Keeps what a rendering gave, a length or an error, as what this file has read. */
+static int keep(struct handle *handle, const char *text, ssize_t length)
+{
+	char *copy = NULL;
+
+	if (length >= 0) {
+		/* One more, because malloc(0) may be NULL. */
+		copy = malloc((size_t)length + 1);
+		if (copy)
+			memcpy(copy, text, (size_t)length);
+		else
+			length = -ENOMEM;
+	}
+	free(handle->text);
+	handle->text = copy;
+	handle->size = length < 0 ? 0 : (size_t)length;
+	handle->error = length < 0 ? (int)length : 0;
+	handle->rendered = true;
+	return handle->error;
+}
+
+static void read_answer(struct parked *parked)
+{
+	struct fs *fs = parked->fs;
+	ssize_t length = tree_render(fs->tree, parked->ino, &parked->query.fresh, fs->scratch,
+				     sizeof(fs->scratch));
+	int error = keep(parked->handle, fs->scratch, length);
+
+	if (error)
+		reply_error(parked->req, parked->ino, error);
+	else
+		serve(parked->req, parked->handle, parked->size, parked->offset);
+	parked_free(parked);
+}
+
+static void read_done(struct device_query *query)
+{
+	read_answer(query->user);
+}
+
+/* The transaction itself runs on to its end. */
+static void read_interrupted(fuse_req_t req, void *user)
+{
+	struct parked *parked = user;
+
+	(void)req;
+	device_query_cancel(parked->fs->device, &parked->query);
+	parked_fail(parked, -EINTR);
+}
+
+static void snapshot(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		     const struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct parked *parked = parked_new(req, ino, info);
+
+	if (!parked) {
+		reply_error(req, ino, -ENOMEM);
+		return;
+	}
+	parked->size = size;
+	parked->offset = offset;
+	parked->query = (struct device_query){
+		.fresh = { .call = fs_now(fs), .direct = info->flags & O_DIRECT },
+		.done = read_done,
+		.user = parked,
+	};
+	tree_needs(fs->tree, ino, &parked->query.need);
+	if (device_query(fs->device, &parked->query))
+		read_answer(parked);
+	else
+		fuse_req_interrupt_func(req, read_interrupted, parked);
+}
+
+/*
+ * A read without lock owner fills the page cache (sendfile, splice, mmap), where a text that
+ * changes its length is torn; EINVAL makes those who ask fall back on read(2).
+ */
+void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+	       struct fuse_file_info *info)
+{
+	const struct handle *handle = handle_of(info);
+	char detail[64];
+
+	snprintf(detail, sizeof(detail), "%zu@%lld%s", size, (long long)offset,
+		 info->lock_owner ? "" : " through the page cache");
+	request_tell(req, ino, "read", detail);
+	if (!info->lock_owner)
+		reply_error(req, ino, -EINVAL);
+	else if (fuse_req_interrupted(req))
+		reply_error(req, ino, -EINTR);
+	else if (offset > 0 && handle->rendered && !handle->error)
+		serve(req, handle, size, offset);
+	else
+		snapshot(req, ino, size, offset, info);
+}
+
+/* The name of the program that waits in write(2): it is still there. */
+static void program_name(pid_t pid, char *name, size_t size)
+{
+	char path[32];
+	ssize_t length = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0) {
+		length = read(fd, name, size - 1);
+		close(fd);
+	}
+	if (length > 0 && name[length - 1] == '\n')
+		length--;
+	name[length > 0 ? length : 0] = '\0';
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
+static void write_log(const struct parked *parked, int error)
+{
+	const struct fs *fs = parked->fs;
+	const struct device_write *write = &parked->write;
+	const struct fuse_ctx *who = fuse_req_ctx(parked->req);
+	const char *after = write->after;
+	char name[32], path[FS_PATH_MAX];
+
+	program_name(who->pid, name, sizeof(name));
+	tree_path(fs->tree, parked->ino, path, sizeof(path));
+	if (error || !*after)
+		after = write->setting.text;
+	fs->config.log("uid %u pid %d (%s) set %s %s -> %s%s%s", (unsigned)who->uid, (int)who->pid,
+		       *name ? name : "?", path, *write->before ? write->before : "?", after,
+		       error ? " failed: " : "", error ? error_words(error) : "");
+}
+
+static void write_done(struct device_write *write, int error)
+{
+	struct parked *parked = write->user;
+
+	if (!parked->req) {
+		parked_free(parked);
+		return;
+	}
+	write_log(parked, error);
+	if (error) {
+		parked_fail(parked, error);
+		return;
+	}
+	answer_tell(parked->fs, parked->ino, "written");
+	fuse_reply_write(parked->req, parked->size);
+	parked_free(parked);
+}
+
+static void write_interrupted(fuse_req_t req, void *user)
+{
+	struct parked *parked = user;
+
+	(void)req;
+	if (!device_write_cancel(parked->fs->device, &parked->write))
+		return;
+	write_log(parked, -EINTR);
+	parked_fail(parked, -EINTR);
+}
+
+static void store(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size,
+		  const struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct parked *parked = parked_new(req, ino, info);
+	int error;
+
+	if (!parked) {
+		reply_error(req, ino, -ENOMEM);
+		return;
+	}
+	parked->writing = true;
+	parked->size = size;
+	error = tree_accept(fs->tree, ino, text, size, &parked->write);
+	if (error) {
+		parked_fail(parked, error);
+		return;
+	}
+	parked->write.deadline = fs_now(fs) + device_config(fs->device)->deadline;
+	parked->write.done = write_done;
+	parked->write.user = parked;
+	device_write(fs->device, &parked->write);
+	fuse_req_interrupt_func(req, write_interrupted, parked);
+}
+
+/*
+ * The whole value comes in one write and its offset means nothing. But a program that goes on to
+ * write at a later offset writes piece by piece, and its pieces are no values.
+ */
+void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, off_t offset,
+		struct fuse_file_info *info)
+{
+	struct handle *handle = handle_of(info);
+	bool goes_on = handle->written && offset && !(info->flags & O_APPEND);
+	char detail[64];
+
+	snprintf(detail, sizeof(detail), "%zu@%lld", size, (long long)offset);
+	request_tell(req, ino, "write", detail);
+	if (size > FS_WRITE_MAX || goes_on || info->writepage) {
+		reply_error(req, ino, -EINVAL);
+	} else if (fuse_req_interrupted(req)) {
+		reply_error(req, ino, -EINTR);
+	} else {
+		handle->written = true;
+		store(req, ino, text, size, info);
+	}
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <errno.h>
+#include <stdio.h>
+
+#include "fs/session.h"
+
+static const struct {
+	int number;
+	const char *name, *words;
+} errors[] = {
+	{ EINVAL, "EINVAL", "it contradicts another setting" },
+	{ ERANGE, "ERANGE", "out of range" },
+	{ EACCES, "EACCES", "it cannot be written" },
+	{ EPERM, "EPERM", "not permitted" },
+	{ EREMOTEIO, "EREMOTEIO", "the BMS refused" },
+	{ ETIMEDOUT, "ETIMEDOUT", "the BMS did not answer" },
+	{ ENODEV, "ENODEV", "there is no link to the BMS" },
+	{ EIO, "EIO", "the answer cannot be trusted, or reading back differs" },
+	{ ENODATA, "ENODATA", "there is no such value now" },
+	{ EOPNOTSUPP, "EOPNOTSUPP", "this BMS does not know the instruction" },
+	{ EINTR, "EINTR", "interrupted, nothing was sent" },
+	{ ENOENT, "ENOENT", "there is no such file" },
+	{ ENOMEM, "ENOMEM", "out of memory" },
+};
+
+const char *error_name(int error)
+{
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i].number == -error)
+			return errors[i].name;
+	return "an error";
+}
+
+const char *error_words(int error)
+{
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i].number == -error)
+			return errors[i].words;
+	return "an error";
+}
+
+void request_tell(fuse_req_t req, uint64_t ino, const char *what, const char *detail)
+{
+	const struct fs *fs = fs_of(req);
+	char path[FS_PATH_MAX];
+
+	if (!fs->config.debug)
+		return;
+	tree_path(fs->tree, ino, path, sizeof(path));
+	fs->config.log("%s %s%s%s by pid %d", what, *path ? path : "/", *detail ? " " : "", detail,
+		       (int)fuse_req_ctx(req)->pid);
+}
+
+void answer_tell(const struct fs *fs, uint64_t ino, const char *answer)
+{
+	char path[FS_PATH_MAX];
+
+	if (!fs->config.debug)
+		return;
+	tree_path(fs->tree, ino, path, sizeof(path));
+	fs->config.log("%s -> %s", *path ? path : "/", answer);
+}
+
+/*
+ * What fuse_reply_*() return is never looked at: -ENOENT means that the caller was killed or the
+ * connection ended, and then nobody waits for the answer.
+ */
+void reply_error(fuse_req_t req, uint64_t ino, int error)
+{
+	answer_tell(fs_of(req), ino, error ? error_name(error) : "ok");
+	fuse_reply_err(req, -error);
+}
+
+void reply_text(fuse_req_t req, uint64_t ino, const char *text, size_t size)
+{
+	char answer[32];
+
+	snprintf(answer, sizeof(answer), "%zu bytes", size);
+	answer_tell(fs_of(req), ino, answer);
+	fuse_reply_buf(req, text, size);
+}

@@ -1,0 +1,1058 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * A real mount that serves a fake device. This process is the server; the client is a child that
+ * works on files and, through a socket, on the device: it holds answers back, sets values, moves
+ * the clock, and waits until the server has so many requests parked.
+ */
+#include "fs/session.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fake.h"
+#include "fs/mount.h"
+#include "nsec.h"
+#include "test.h"
+
+#define LIMIT 30 /* seconds, for any test: only a fault comes near it */
+
+enum { ROW_SOC, ROW_CMAX, ROW_LONG, ROW_ERRL };
+
+enum wish {
+	SET_VALUE, /* of row .number, to .text */
+	SET_ERROR, /* of row .row, to .number */
+	SET_HOLD,
+	SET_SENT,
+	SET_WRITE_ERROR,
+	SET_GONE,     /* and tell that the tree has changed */
+	SAMPLE,       /* row .row, asked for .number seconds ago */
+	FORGET,       /* row .row */
+	MOVE_CLOCK,   /* by .number ns */
+	AWAIT_PARKED, /* until .number requests wait */
+	AWAIT_WAITER, /* until .number descriptors wait for a change */
+	GET_PARKED,
+	GET_QUERIES,
+	GET_WAITERS,
+	GET_ARMED,
+	GET_WAKE,   /* ns until fs_wake() */
+	GET_LOGGED, /* whether a line of the log contains .text; forgets the log */
+	STOP,
+};
+
+struct message {
+	enum wish wish;
+	unsigned row;
+	int64_t number;
+	char text[64];
+};
+
+static struct stage {
+	char place[64], id[64];
+	struct fs *fs;
+	struct device device;
+	struct tree tree;
+	char log[65536];
+	size_t logged;
+} stage;
+
+/* Options of the mount for the next setup(). */
+static bool want_debug, want_read_only;
+
+__attribute__((format(printf, 1, 2))) static void keep_log(const char *format, ...)
+{
+	size_t room = sizeof(stage.log) - stage.logged;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(stage.log + stage.logged, room, format, arguments);
+	va_end(arguments);
+	if (length < 0 || (size_t)length + 2 > room)
+		return;
+	stage.logged += (size_t)length;
+	stage.log[stage.logged++] = '\n';
+	stage.log[stage.logged] = '\0';
+}
+
+static void give_up(int signal_number)
+{
+	static const char words[] = "test_fs: time is over\n";
+
+	(void)signal_number;
+	if (write(STDERR_FILENO, words, strlen(words)) < 0)
+		_exit(2);
+	umount2(stage.place, MNT_DETACH);
+	rmdir(stage.place);
+	_exit(2);
+}
+
+static int mount_stage(void)
+{
+	const struct fs_config config = {
+		.source = "/dev/a,b\\c",
+		.options = "noatime",
+		.uid = 0,
+		.gid = 12,
+		.umask = 02,
+		.read_only = want_read_only,
+		.allow_other = true,
+		.debug = want_debug,
+		.log = keep_log,
+	};
+	int error;
+
+	memset(&stage, 0, sizeof(stage));
+	snprintf(stage.place, sizeof(stage.place), "/tmp/test_fs.XXXXXX");
+	if (!mkdtemp(stage.place))
+		return -errno;
+	error = fs_mount(&stage.fs, &config, stage.place);
+	if (error)
+		rmdir(stage.place);
+	return error;
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	signal(SIGALRM, give_up);
+	alarm(LIMIT);
+	if (mount_stage() || mount_identify(stage.place, stage.id, sizeof(stage.id)))
+		return -1;
+	fake_init(&stage.device, &stage.tree);
+	return fs_attach(stage.fs, &stage.device, &stage.tree);
+}
+
+static int setup_debug(void **state)
+{
+	int error;
+
+	want_debug = true;
+	error = setup(state);
+	want_debug = false;
+	return error;
+}
+
+static int setup_read_only(void **state)
+{
+	int error;
+
+	want_read_only = true;
+	error = setup(state);
+	want_read_only = false;
+	return error;
+}
+
+/* What every test ends with: unmounted, the server learns that it is over. */
+static int teardown(void **state)
+{
+	struct pollfd kernel = { .fd = fs_fd(stage.fs), .events = POLLIN };
+	int error = mount_detach(stage.place, stage.id);
+
+	(void)state;
+	while (!error && poll(&kernel, 1, -1) >= 0)
+		error = fs_receive(stage.fs);
+	fs_stop(stage.fs);
+	fs_free(stage.fs);
+	alarm(0);
+	return rmdir(stage.place) || error != -ENODEV ? -1 : 0;
+}
+
+static int64_t count_waiters(void)
+{
+	const struct handle *handle;
+	int64_t count = 0;
+
+	TAILQ_FOREACH (handle, &stage.fs->waiters, waiting)
+		count++;
+	return count;
+}
+
+static int64_t find_in_log(const char *text)
+{
+	bool found = strstr(stage.log, text);
+
+	stage.logged = 0;
+	stage.log[0] = '\0';
+	return found;
+}
+
+/* Returns false if the message has to wait. */
+static bool obey(const struct message *message, int64_t *answer)
+{
+	struct device *device = &stage.device;
+
+	*answer = 0;
+	switch (message->wish) {
+	case SET_VALUE:
+		memcpy(device->value[message->row], message->text, sizeof(message->text));
+		break;
+	case SET_ERROR:
+		device->error[message->row] = (int)message->number;
+		break;
+	case SET_HOLD:
+		device->hold = message->number;
+		break;
+	case SET_SENT:
+		device->sent = message->number;
+		break;
+	case SET_WRITE_ERROR:
+		device->write_error = (int)message->number;
+		break;
+	case SET_GONE:
+		stage.tree.gone = message->number;
+		device->observer->reshaped(device->user);
+		break;
+	case SAMPLE:
+		fake_sample(device, message->row, device->bus.now - message->number * NSEC_PER_SEC);
+		break;
+	case FORGET:
+		device->tried[message->row] = 0;
+		break;
+	case MOVE_CLOCK:
+		device->bus.now += message->number;
+		break;
+	case AWAIT_PARKED:
+		return device->waiting >= (unsigned)message->number;
+	case AWAIT_WAITER:
+		return count_waiters() >= message->number;
+	case GET_PARKED:
+		*answer = device->waiting;
+		break;
+	case GET_QUERIES:
+		*answer = device->queries;
+		break;
+	case GET_WAITERS:
+		*answer = count_waiters();
+		break;
+	case GET_ARMED:
+		*answer = stage.fs->armed_count;
+		break;
+	case GET_WAKE:
+		*answer = fs_wake(stage.fs) - device->bus.now;
+		break;
+	case GET_LOGGED:
+		*answer = find_in_log(message->text);
+		break;
+	case STOP:
+		fs_stop(stage.fs);
+		break;
+	}
+	return true;
+}
+
+/* Turns of the loop until nothing is due, as the daemon takes them. */
+static void take_turns(void)
+{
+	do {
+		fake_run(&stage.device);
+		fs_run(stage.fs);
+	} while (fs_wake(stage.fs) <= stage.device.bus.now);
+}
+
+/* The server's loop, until the client closes its socket. */
+static void serve_until_closed(int client)
+{
+	struct pollfd wait[] = { { .fd = fs_fd(stage.fs), .events = POLLIN },
+				 { .fd = client, .events = POLLIN } };
+	struct message message;
+	bool pending = false;
+	int64_t answer;
+
+	for (;;) {
+		take_turns();
+		if (pending && obey(&message, &answer)) {
+			pending = false;
+			take_turns();
+			assert_int_equal(send(client, &answer, sizeof(answer), 0), sizeof(answer));
+		}
+		assert_true(poll(wait, 2, -1) > 0);
+		if (wait[0].revents)
+			assert_int_equal(fs_receive(stage.fs), 0);
+		if (!wait[1].revents)
+			continue;
+		if (recv(client, &message, sizeof(message), 0) <= 0)
+			return;
+		pending = true;
+	}
+}
+
+/* Runs @client, in a child, against the mount. It returns 0, or the line where it failed. */
+static void play(int (*client)(int server))
+{
+	int sockets[2], status, line;
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+	pid = fork();
+	if (!pid) {
+		signal(SIGALRM, SIG_DFL);
+		alarm(LIMIT - 10);
+		close(sockets[0]);
+		fs_free(stage.fs); /* as the keeper does: the mount must live on */
+		line = chdir(stage.place) ? __LINE__ : client(sockets[1]);
+		if (line)
+			fprintf(stderr, "client failed at line %d, errno %d\n", line, errno);
+		_exit(line ? 1 : 0);
+	}
+	close(sockets[1]);
+	serve_until_closed(sockets[0]);
+	close(sockets[0]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
+/* The client's side. */
+
+#define CHECK(condition)                 \
+	do {                             \
+		if (!(condition))        \
+			return __LINE__; \
+	} while (0)
+
+static int64_t tell(int server, struct message message)
+{
+	int64_t answer = -1;
+
+	if (send(server, &message, sizeof(message), 0) < 0 ||
+	    recv(server, &answer, sizeof(answer), 0) != sizeof(answer))
+		_exit(1);
+	return answer;
+}
+
+#define TELL(...) tell(server, (struct message){ __VA_ARGS__ })
+
+static bool reads(int fd, off_t offset, const char *expected)
+{
+	char text[256];
+	ssize_t length = pread(fd, text, sizeof(text), offset);
+
+	return length == (ssize_t)strlen(expected) && !memcmp(text, expected, (size_t)length);
+}
+
+static bool read_fails(const char *path, int error)
+{
+	char text[16];
+	int fd = open(path, O_RDONLY);
+	bool failed = fd >= 0 && read(fd, text, sizeof(text)) < 0 && errno == error;
+
+	close(fd);
+	return failed;
+}
+
+/* Runs @work in a further process; its exit status is what work() returns. */
+static pid_t begin(int (*work)(int fd), int fd)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		alarm(LIMIT - 10);
+		_exit(work(fd));
+	}
+	return pid;
+}
+
+static int end(pid_t pid)
+{
+	int status;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void nothing(int signal_number)
+{
+	(void)signal_number;
+}
+
+static void interruptible(void)
+{
+	struct sigaction action = { .sa_handler = nothing };
+
+	sigaction(SIGUSR1, &action, NULL);
+}
+
+/* Both return the errno. */
+static int read_one(int fd)
+{
+	char text[64];
+
+	interruptible();
+	return pread(fd, text, sizeof(text), 0) < 0 ? errno : 0;
+}
+
+static int write_one(int fd)
+{
+	interruptible();
+	return pwrite(fd, "9.9\n", 4, 0) < 0 ? errno : 0;
+}
+
+static int wait_for_change(int fd)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLPRI };
+
+	return poll(&wait, 1, -1) == 1 ? wait.revents : 0;
+}
+
+static int snapshot_client(int server)
+{
+	int fd = open("SOC", O_RDONLY), other = open("SOC", O_RDONLY | O_DIRECT);
+	int64_t queries;
+
+	CHECK(fd >= 0 && other >= 0);
+	CHECK(reads(fd, 0, "78.46\n"));
+	TELL(.wish = SET_VALUE, .row = ROW_SOC, .text = "9");
+	CHECK(reads(fd, 3, "46\n"));
+	CHECK(reads(fd, 0, "78.46\n")); /* still fresh */
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL);
+	CHECK(reads(fd, 0, "78.46\n"));
+	TELL(.wish = MOVE_CLOCK, .number = 1);
+	CHECK(reads(fd, 3, "46\n"));
+	CHECK(reads(fd, 6, ""));
+	CHECK(reads(fd, 1 << 20, ""));
+	CHECK(reads(fd, 0, "9\n"));
+	CHECK(reads(fd, 3, ""));
+	queries = TELL(.wish = GET_QUERIES);
+	CHECK(reads(fd, 1, "\n"));
+	CHECK(TELL(.wish = GET_QUERIES) == queries);
+
+	/* O_DIRECT wants it asked after the call. */
+	TELL(.wish = SET_VALUE, .row = ROW_SOC, .text = "8");
+	CHECK(reads(fd, 0, "9\n"));
+	TELL(.wish = MOVE_CLOCK, .number = 1);
+	CHECK(reads(other, 1, "\n")); /* the first read takes one, wherever it is */
+	CHECK(reads(other, 0, "8\n"));
+	return 0;
+}
+
+static void test_snapshot(void **state)
+{
+	(void)state;
+	play(snapshot_client);
+}
+
+static int long_client(int server)
+{
+	static char text[FAKE_LENGTH + 4096];
+	int fd = open("LONG", O_RDONLY);
+	size_t have = 0;
+	ssize_t length;
+
+	while ((length = read(fd, text + have, 4096)) > 0) {
+		have += (size_t)length;
+		TELL(.wish = SET_VALUE, .row = ROW_LONG, .text = "b");
+		TELL(.wish = MOVE_CLOCK, .number = 2 * FAKE_TTL);
+	}
+	CHECK(have == FAKE_LENGTH);
+	CHECK(!memchr(text, 'b', have));
+	return 0;
+}
+
+static void test_long_text_is_of_one_piece(void **state)
+{
+	(void)state;
+	play(long_client);
+}
+
+static int parked_client(int server)
+{
+	int fd = open("SOC", O_RDONLY);
+	pid_t first, second;
+
+	TELL(.wish = SET_HOLD, .number = 1);
+	first = begin(read_one, fd);
+	second = begin(read_one, open("SOC", O_RDONLY));
+	TELL(.wish = AWAIT_PARKED, .number = 2);
+	CHECK(access("CMAX", R_OK) == 0); /* others are served meanwhile */
+	TELL(.wish = SET_HOLD, .number = 0);
+	CHECK(end(first) == 0 && end(second) == 0);
+	return 0;
+}
+
+static void test_parked_read(void **state)
+{
+	(void)state;
+	play(parked_client);
+}
+
+static int error_client(int server)
+{
+	static const int errors[] = {
+		EIO, ETIMEDOUT, ENODEV, EREMOTEIO, ENODATA, EINVAL, EOPNOTSUPP
+	};
+	int fd = open("SOC", O_RDONLY);
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		TELL(.wish = MOVE_CLOCK, .number = 2 * FAKE_TTL);
+		TELL(.wish = SET_ERROR, .row = ROW_SOC, .number = -errors[i]);
+		CHECK(read_fails("SOC", errors[i]));
+		CHECK(!reads(fd, 3, "") && errno == errors[i]);
+	}
+	TELL(.wish = MOVE_CLOCK, .number = 2 * FAKE_TTL);
+	TELL(.wish = SET_ERROR, .row = ROW_SOC, .number = 0);
+	CHECK(reads(fd, 0, "78.46\n"));
+	return 0;
+}
+
+static void test_read_error(void **state)
+{
+	(void)state;
+	play(error_client);
+}
+
+static int read_interrupt_client(int server)
+{
+	int fd = open("SOC", O_RDONLY);
+	pid_t reader;
+
+	TELL(.wish = SET_HOLD, .number = 1);
+	reader = begin(read_one, fd);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	CHECK(kill(reader, SIGUSR1) == 0);
+	CHECK(end(reader) == EINTR);
+	TELL(.wish = SET_HOLD, .number = 0);
+	CHECK(reads(fd, 0, "78.46\n"));
+
+	/* A killed one ends at once, too. */
+	TELL(.wish = MOVE_CLOCK, .number = 2 * FAKE_TTL);
+	TELL(.wish = SET_HOLD, .number = 1);
+	reader = begin(read_one, fd);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	CHECK(kill(reader, SIGKILL) == 0);
+	CHECK(end(reader) == -1);
+	return 0;
+}
+
+static void test_interrupted_read(void **state)
+{
+	(void)state;
+	play(read_interrupt_client);
+}
+
+static int write_interrupt_client(int server)
+{
+	int fd = open("CMAX", O_RDWR);
+	pid_t writer;
+
+	TELL(.wish = SET_HOLD, .number = 1);
+	writer = begin(write_one, fd);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	CHECK(kill(writer, SIGUSR1) == 0);
+	CHECK(end(writer) == EINTR);
+
+	/* Once something was sent it runs to its end. */
+	TELL(.wish = SET_SENT, .number = 1);
+	writer = begin(write_one, fd);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	CHECK(kill(writer, SIGUSR1) == 0);
+	CHECK(access("SOC", R_OK) == 0);
+	TELL(.wish = SET_HOLD, .number = 0);
+	CHECK(end(writer) == 0);
+	CHECK(reads(fd, 0, "9.9\n"));
+	return 0;
+}
+
+static void test_interrupted_write(void **state)
+{
+	(void)state;
+	play(write_interrupt_client);
+}
+
+static int write_client(int server)
+{
+	char big[5000];
+	int fd = open("CMAX", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+
+	memset(big, '1', sizeof(big));
+	prctl(PR_SET_NAME, "a\nb"); /* no name makes a line of its own in the log */
+	CHECK(fd >= 0);
+	CHECK(write(fd, "3.6\n", 4) == 4);
+	CHECK(TELL(.wish = GET_LOGGED, .text = "uid 0 pid "));
+	CHECK(write(fd, "3.7\n", 4) < 0 && errno == EINVAL); /* goes on at offset 4 */
+	CHECK(pwrite(fd, "3.7\n", 4, 0) == 4);
+	CHECK(TELL(.wish = GET_LOGGED, .text = "(a?b) set CMAX 3.6 -> 3.7\n"));
+	CHECK(pwrite(fd, "x", 1, 0) < 0 && errno == EINVAL);
+	CHECK(pwrite(fd, "3.6666", 6, 0) < 0 && errno == ERANGE);
+	CHECK(pwrite(fd, big, sizeof(big), 0) < 0 && errno == EINVAL);
+	CHECK(ftruncate(fd, 0) == 0);
+	close(fd);
+
+	fd = open("CMAX", O_WRONLY | O_APPEND);
+	CHECK(write(fd, "1", 1) == 1 && write(fd, "2", 1) == 1);
+	close(fd);
+	fd = open("CMAX", O_RDWR);
+	CHECK(pwrite(fd, "4", 1, 7) == 1); /* the offset of the first means nothing */
+	CHECK(reads(fd, 0, "4\n"));
+
+	TELL(.wish = SET_WRITE_ERROR, .number = -EREMOTEIO);
+	CHECK(pwrite(fd, "5", 1, 0) < 0 && errno == EREMOTEIO);
+	CHECK(TELL(.wish = GET_LOGGED, .text = "set CMAX 4 -> 5 failed: the BMS refused\n"));
+	CHECK(reads(fd, 0, "4\n"));
+	return 0;
+}
+
+static void test_write(void **state)
+{
+	(void)state;
+	play(write_client);
+}
+
+static int refusal_client(int server)
+{
+	const struct timespec times[2] = { 0 };
+
+	(void)server;
+	CHECK(open("SOC", O_WRONLY) < 0 && errno == EACCES);
+	CHECK(open("SOC", O_RDWR) < 0 && errno == EACCES);
+	CHECK(open("SOC", O_RDONLY | O_TRUNC) < 0 && errno == EACCES);
+	CHECK(truncate("SOC", 0) < 0 && errno == EACCES);
+	CHECK(truncate("CMAX", 0) == 0);
+	CHECK(open("none", O_RDONLY) < 0 && errno == ENOENT);
+	CHECK(open("none", O_WRONLY | O_CREAT, 0644) < 0 && errno == EACCES);
+	CHECK(open(".", O_TMPFILE | O_RDWR, 0644) < 0 && errno == EOPNOTSUPP);
+	CHECK(chmod("CMAX", 0666) < 0 && errno == EPERM);
+	CHECK(chown("CMAX", 1, 1) < 0 && errno == EPERM);
+	CHECK(utimensat(AT_FDCWD, "CMAX", times, 0) < 0 && errno == EPERM);
+	CHECK(utimensat(AT_FDCWD, "CMAX", NULL, 0) < 0 && errno == EPERM);
+	CHECK(mkdir("none", 0755) < 0 && errno == EPERM);
+	CHECK(mknod("none", S_IFIFO | 0644, 0) < 0 && errno == EPERM);
+	CHECK(unlink("SOC") < 0 && errno == EPERM);
+	CHECK(rmdir("units") < 0 && errno == EPERM);
+	CHECK(rename("SOC", "SOH") < 0 && errno == EPERM);
+	CHECK(symlink("SOC", "SOH") < 0 && errno == EPERM);
+	CHECK(link("SOC", "SOH") < 0 && errno == EPERM);
+	CHECK(setxattr("SOC", "user.bms.unit", "V", 1, 0) < 0 && errno == EPERM);
+	CHECK(removexattr("SOC", "user.bms.unit") < 0 && errno == EPERM);
+	return 0;
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	play(refusal_client);
+}
+
+static int read_only_client(int server)
+{
+	int fd = open("SOC", O_RDONLY);
+
+	(void)server;
+	CHECK(reads(fd, 0, "78.46\n"));
+	CHECK(open("CMAX", O_WRONLY) < 0 && errno == EROFS);
+	return 0;
+}
+
+static void test_read_only(void **state)
+{
+	(void)state;
+	play(read_only_client);
+}
+
+static int page_cache_client(int server)
+{
+	int fd = open("SOC", O_RDONLY);
+	int out = memfd_create("out", MFD_CLOEXEC);
+	int ends[2];
+	off_t offset = 0;
+
+	(void)server;
+	CHECK(fd >= 0 && out >= 0 && pipe(ends) == 0);
+	CHECK(sendfile(out, fd, &offset, 100) < 0 && errno == EINVAL);
+	CHECK(splice(fd, &offset, ends[1], NULL, 100, 0) < 0 && errno == EINVAL);
+	CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED && errno == ENODEV);
+	CHECK(reads(fd, 0, "78.46\n"));
+	CHECK(fsync(open("CMAX", O_WRONLY)) == 0);
+	return 0;
+}
+
+static void test_page_cache(void **state)
+{
+	(void)state;
+	play(page_cache_client);
+}
+
+static int stat_client(int server)
+{
+	struct stat value, link, dir, state;
+	struct statvfs whole;
+	time_t now = time(NULL);
+
+	(void)server;
+	CHECK(stat("CMAX", &value) == 0 && lstat("cells", &link) == 0 && stat("units", &dir) == 0);
+	CHECK(value.st_mode == (S_IFREG | 0644) && value.st_size == 4096 && value.st_nlink == 1);
+	CHECK(value.st_uid == 0 && value.st_gid == 12 && value.st_blocks == 0 &&
+	      value.st_blksize == 4096);
+	CHECK(value.st_mtime == 0 && value.st_atime == 0 && value.st_ctime == 0);
+	CHECK(S_ISLNK(link.st_mode) && link.st_size == 7);
+	CHECK(dir.st_mode == (S_IFDIR | 0755) && dir.st_nlink == 2);
+	CHECK(stat("state", &state) == 0 && state.st_mtime > now - 3600 && state.st_mtime <= now);
+	CHECK(statvfs(".", &whole) == 0 && whole.f_namemax == TREE_NAME_MAX - 1);
+	return 0;
+}
+
+static void test_stat(void **state)
+{
+	(void)state;
+	play(stat_client);
+}
+
+static time_t age(const char *path)
+{
+	struct stat stat_buf;
+
+	return stat(path, &stat_buf) ? -1 : time(NULL) - stat_buf.st_mtime;
+}
+
+static bool about(time_t seconds, time_t expected)
+{
+	return seconds >= expected - 1 && seconds <= expected + LIMIT;
+}
+
+static int mtime_client(int server)
+{
+	CHECK(age("SOC") > 1000000);
+	CHECK(TELL(.wish = GET_ARMED) == 1);
+	TELL(.wish = SAMPLE, .row = ROW_SOC, .number = 5000);
+	CHECK(about(age("SOC"), 5000));
+	TELL(.wish = GET_LOGGED, .text = "");
+	CHECK(about(age("SOC"), 5000));
+	CHECK(TELL(.wish = GET_LOGGED, .text = "stat SOC") == 0); /* the kernel knew */
+	TELL(.wish = SAMPLE, .row = ROW_CMAX, .number = 1000);
+	CHECK(about(age("SOC"), 5000));
+	TELL(.wish = SAMPLE, .row = ROW_SOC, .number = 3000);
+	CHECK(about(age("SOC"), 3000));
+	TELL(.wish = SAMPLE, .row = ROW_SOC, .number = 2000);
+	TELL(.wish = SAMPLE, .row = ROW_SOC, .number = 1000);
+	CHECK(about(age("SOC"), 1000));
+	CHECK(TELL(.wish = GET_ARMED) == 1);
+	return 0;
+}
+
+static void test_mtime(void **state)
+{
+	(void)state;
+	play(mtime_client);
+}
+
+static int gone_client(int server)
+{
+	struct stat stat_buf;
+	int fd = open("GONE", O_RDONLY);
+
+	CHECK(reads(fd, 0, "78.46\n"));
+	CHECK(stat("GONE", &stat_buf) == 0);
+	TELL(.wish = SET_GONE, .number = 1);
+	CHECK(stat("GONE", &stat_buf) < 0 && errno == ENOENT);
+	CHECK(!reads(fd, 0, "") && errno == ENODEV);
+	CHECK(open("GONE", O_RDONLY) < 0 && errno == ENOENT);
+	TELL(.wish = SET_GONE, .number = 0);
+	CHECK(stat("GONE", &stat_buf) == 0); /* "not there" is not remembered */
+	CHECK(reads(fd, 0, "78.46\n"));
+	return 0;
+}
+
+static void test_file_that_goes(void **state)
+{
+	(void)state;
+	play(gone_client);
+}
+
+static int xattr_client(int server)
+{
+	char text[64];
+
+	(void)server;
+	CHECK(getxattr("SOC", "user.bms.unit", NULL, 0) == 1);
+	CHECK(getxattr("SOC", "user.bms.unit", text, sizeof(text)) == 1 && text[0] == '%');
+	CHECK(getxattr("CMAX", "user.bms.unit", text, sizeof(text)) < 0 && errno == ENODATA);
+	CHECK(listxattr("SOC", NULL, 0) == 14);
+	CHECK(listxattr("SOC", text, sizeof(text)) == 14 && !strcmp(text, "user.bms.unit"));
+	CHECK(listxattr("SOC", text, 3) < 0 && errno == ERANGE);
+	CHECK(listxattr("units", text, sizeof(text)) == 0);
+	return 0;
+}
+
+static void test_xattr(void **state)
+{
+	(void)state;
+	play(xattr_client);
+}
+
+static int list_client(int server)
+{
+	static const char *const names[] = { ".",     "..",    "SOC",   "CMAX", "LONG",
+					     "units", "cells", "state", "GONE", "ERRL" };
+	DIR *dir = opendir(".");
+	struct dirent *entry;
+	char target[16];
+	size_t i = 0;
+	long here = 0;
+
+	(void)server;
+	for (; (entry = readdir(dir)); i++) {
+		CHECK(i < ARRAY_SIZE(names) && !strcmp(entry->d_name, names[i]));
+		if (!strcmp(entry->d_name, "CMAX"))
+			here = telldir(dir);
+	}
+	CHECK(i == ARRAY_SIZE(names));
+	seekdir(dir, here);
+	entry = readdir(dir);
+	CHECK(entry && !strcmp(entry->d_name, "LONG") && entry->d_type == DT_REG);
+	closedir(dir);
+	CHECK(readlink("cells", target, sizeof(target)) == 7 && !memcmp(target, "units/1", 7));
+	CHECK(access("cells/..", X_OK) == 0);
+	CHECK(TELL(.wish = GET_QUERIES) == 0);
+	return 0;
+}
+
+static void test_list(void **state)
+{
+	(void)state;
+	play(list_client);
+}
+
+static int poll_now(int fd, short events)
+{
+	struct pollfd wait = { .fd = fd, .events = events };
+
+	return poll(&wait, 1, 0) < 0 ? -1 : wait.revents;
+}
+
+static int poll_client(int server)
+{
+	int fd = open("SOC", O_RDONLY);
+	pid_t waiter;
+
+	CHECK(poll_now(fd, POLLIN | POLLOUT | POLLPRI) == (POLLIN | POLLOUT | POLLPRI | POLLERR));
+	CHECK(reads(fd, 0, "78.46\n"));
+	CHECK(poll_now(fd, POLLIN | POLLOUT | POLLPRI) == (POLLIN | POLLOUT));
+	CHECK(TELL(.wish = GET_WAITERS) == 0);
+
+	waiter = begin(wait_for_change, fd);
+	TELL(.wish = AWAIT_WAITER, .number = 1);
+	CHECK(TELL(.wish = GET_WAKE) == FAKE_TTL);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL);
+	TELL(.wish = AWAIT_WAITER, .number = 1); /* unchanged: it was told, and waits again */
+	TELL(.wish = SET_VALUE, .row = ROW_SOC, .text = "78.45");
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	CHECK(end(waiter) == (POLLPRI | POLLERR));
+	CHECK(poll_now(fd, POLLPRI) == (POLLPRI | POLLERR));
+	CHECK(reads(fd, 0, "78.45\n"));
+	CHECK(poll_now(fd, POLLPRI) == 0);
+
+	/* A failure is a change, and so is its end. */
+	TELL(.wish = SET_ERROR, .row = ROW_SOC, .number = -ETIMEDOUT);
+	TELL(.wish = SAMPLE, .row = ROW_SOC);
+	CHECK(poll_now(fd, POLLPRI) == (POLLPRI | POLLERR));
+	CHECK(!reads(fd, 0, "") && errno == ETIMEDOUT);
+	CHECK(poll_now(fd, POLLPRI) == 0);
+	TELL(.wish = SET_ERROR, .row = ROW_SOC, .number = 0);
+	TELL(.wish = SAMPLE, .row = ROW_SOC);
+	CHECK(poll_now(fd, POLLPRI) == (POLLPRI | POLLERR));
+
+	/* What was forgotten is no change, or a waiter would spin. */
+	CHECK(reads(fd, 0, "78.45\n"));
+	TELL(.wish = FORGET, .row = ROW_SOC);
+	CHECK(poll_now(fd, POLLPRI) == 0);
+	return 0;
+}
+
+static void test_poll(void **state)
+{
+	(void)state;
+	play(poll_client);
+}
+
+/* One who stopped waiting costs one question, and then nothing. */
+static int forgotten_client(int server)
+{
+	int fd = open("SOC", O_RDONLY), log = open("ERRL", O_RDONLY);
+	struct pollfd wait = { .fd = fd, .events = POLLPRI };
+	int64_t queries;
+
+	CHECK(reads(fd, 0, "78.46\n"));
+	CHECK(poll(&wait, 1, 1) == 0);
+	CHECK(TELL(.wish = GET_WAITERS) == 1);
+	queries = TELL(.wish = GET_QUERIES);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	CHECK(TELL(.wish = GET_QUERIES) == queries + 1);
+	CHECK(TELL(.wish = GET_WAITERS) == 0);
+	CHECK(TELL(.wish = GET_WAKE) > 1000 * FAKE_TTL);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	CHECK(TELL(.wish = GET_QUERIES) == queries + 1);
+
+	/* Closed while the question is under way. */
+	CHECK(poll(&wait, 1, 1) == 0);
+	TELL(.wish = SET_HOLD, .number = 1);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	close(fd);
+	CHECK(access("state", R_OK) == 0);
+	while (TELL(.wish = GET_WAITERS))
+		;
+	CHECK(TELL(.wish = GET_PARKED) == 0);
+	TELL(.wish = SET_HOLD, .number = 0);
+
+	/* Waiting takes nothing away from the BMS. */
+	CHECK(reads(log, 0, "log\n"));
+	wait.fd = log;
+	CHECK(poll(&wait, 1, 1) == 0);
+	queries = TELL(.wish = GET_QUERIES);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	CHECK(TELL(.wish = GET_WAITERS) == 0);
+	CHECK(TELL(.wish = GET_QUERIES) == queries);
+	return 0;
+}
+
+static void test_forgotten_poll(void **state)
+{
+	(void)state;
+	play(forgotten_client);
+}
+
+static int stop_client(int server)
+{
+	int setting = open("CMAX", O_RDWR);
+	struct pollfd wait = { .fd = setting, .events = POLLPRI };
+	pid_t reader, writer;
+
+	poll(&wait, 1, 1);
+	TELL(.wish = SET_HOLD, .number = 1);
+	reader = begin(read_one, open("SOC", O_RDONLY));
+	writer = begin(write_one, setting);
+	TELL(.wish = AWAIT_PARKED, .number = 2);
+	TELL(.wish = STOP);
+	CHECK(end(reader) == ENODEV && end(writer) == EINTR);
+	CHECK(TELL(.wish = GET_WAITERS) == 0);
+
+	TELL(.wish = SET_SENT, .number = 1);
+	writer = begin(write_one, setting);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	TELL(.wish = STOP);
+	CHECK(end(writer) == ENODEV);
+	TELL(.wish = SET_HOLD, .number = 0); /* the device ends it, and nobody is there */
+	return 0;
+}
+
+static void test_stop(void **state)
+{
+	(void)state;
+	play(stop_client);
+}
+
+static int debug_client(int server)
+{
+	int fd = open("SOC", O_RDONLY);
+	char line[64];
+
+	CHECK(reads(fd, 0, "78.46\n"));
+	snprintf(line, sizeof(line), "read SOC 256@0 by pid %d\nSOC -> 6 bytes\n", (int)getpid());
+	CHECK(TELL(.wish = GET_LOGGED, .text = "lookup / SOC by pid"));
+	TELL(.wish = MOVE_CLOCK, .number = 1);
+	CHECK(reads(fd, 0, "78.46\n"));
+	{
+		struct message message = { .wish = GET_LOGGED };
+
+		memcpy(message.text, line, sizeof(message.text));
+		CHECK(tell(server, message));
+	}
+	TELL(.wish = MOVE_CLOCK, .number = 2 * FAKE_TTL);
+	TELL(.wish = SET_ERROR, .row = ROW_SOC, .number = -ETIMEDOUT);
+	CHECK(read_fails("SOC", ETIMEDOUT));
+	CHECK(TELL(.wish = GET_LOGGED, .text = "SOC -> ETIMEDOUT\n"));
+	return 0;
+}
+
+static void test_debug(void **state)
+{
+	(void)state;
+	play(debug_client);
+}
+
+static void test_mountinfo(void **state)
+{
+	char line[1024];
+	bool found = false;
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+
+	(void)state;
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (strstr(line, stage.place))
+			found = strstr(line, " - fuse.bmsfs /dev/a,b\\134c ") &&
+				strstr(line, "noatime") && strstr(line, "default_permissions") &&
+				strstr(line, "allow_other");
+	fclose(file);
+	assert_true(found);
+	assert_false(fs_ready(stage.fs));
+}
+
+static void ignore_log(const char *format, ...)
+{
+	(void)format;
+}
+
+static void test_mount_errors(void **state)
+{
+	struct fs_config config = { .source = "x", .options = "nonsense", .log = ignore_log };
+	struct fs *fs = NULL;
+
+	(void)state;
+	assert_int_equal(fs_mount(&fs, &config, stage.place), -EINVAL);
+	config.options = "";
+	assert_int_equal(fs_mount(&fs, &config, "/nowhere/at/all"), -ENOENT);
+	assert_null(fs);
+}
+
+#define MOUNTED(test)         cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define MOUNTED_AS(test, how) cmocka_unit_test_setup_teardown(test, how, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MOUNTED(test_mountinfo),
+		MOUNTED(test_mount_errors),
+		MOUNTED(test_snapshot),
+		MOUNTED(test_long_text_is_of_one_piece),
+		MOUNTED(test_parked_read),
+		MOUNTED(test_read_error),
+		MOUNTED(test_interrupted_read),
+		MOUNTED(test_interrupted_write),
+		MOUNTED(test_write),
+		MOUNTED(test_refusals),
+		MOUNTED_AS(test_read_only, setup_read_only),
+		MOUNTED(test_page_cache),
+		MOUNTED(test_stat),
+		MOUNTED_AS(test_mtime, setup_debug),
+		MOUNTED(test_file_that_goes),
+		MOUNTED(test_xattr),
+		MOUNTED(test_list),
+		MOUNTED(test_poll),
+		MOUNTED(test_forgotten_poll),
+		MOUNTED(test_stop),
+		MOUNTED_AS(test_debug, setup_debug),
+	};
+
+	if (geteuid() || access("/dev/fuse", R_OK | W_OK) || mount_stage()) {
+		fprintf(stderr, "skipped: cannot mount here\n");
+		return 77;
+	}
+	mount_detach(stage.place, NULL);
+	fs_free(stage.fs);
+	rmdir(stage.place);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
