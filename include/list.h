@@ -9,8 +9,8 @@
 
 /* What "bmsfs --list" shows of the table, and how. */
 struct list_options {
-	bool writable;	      /* only what may be written, locked rows included */
-	bool json;	      /* an array of objects, else columns for people */
+	bool writable;        /* only what may be written, locked rows included */
+	bool json;            /* an array of objects, else columns for people */
 	const char *category; /* only this one; NULL: all */
 };
 

@@ -47,7 +47,7 @@ struct program {
 	char place[PATH_MAX]; /* what a client opens */
 	int listener, client; /* client: where the bytes go, the master side of a pty too */
 	int slave, watch;     /* of a pty */
-	int users;	      /* of a pty: how often a client has it open */
+	int users;            /* of a pty: how often a client has it open */
 	int signals;
 	bool control, ended;
 	char line[256]; /* of control, not yet complete */

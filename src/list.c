@@ -13,7 +13,7 @@ enum { COLUMN_MNEMONIC, COLUMN_ACCESS, COLUMN_UNIT, COLUMN_RANGE, COLUMN_DEFAULT
 
 static const char *const headings[COLUMNS] = {
 	[COLUMN_MNEMONIC] = "MNEMONIC", [COLUMN_ACCESS] = "ACCESS",   [COLUMN_UNIT] = "UNIT",
-	[COLUMN_RANGE] = "RANGE",	[COLUMN_DEFAULT] = "DEFAULT",
+	[COLUMN_RANGE] = "RANGE",       [COLUMN_DEFAULT] = "DEFAULT",
 };
 
 static bool row_is_listed(const struct instruction *row, const struct list_options *options)

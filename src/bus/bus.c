@@ -9,11 +9,11 @@
 #include "bus/engine.h"
 
 const char *const bus_counter_name[BUS_COUNTERS] = {
-	[BUS_REQUESTS] = "requests",	 [BUS_REPLIES] = "replies",
-	[BUS_REFUSALS] = "refusals",	 [BUS_TIMEOUTS] = "timeouts",
-	[BUS_LATE] = "late_replies",	 [BUS_BROKEN] = "broken_frames",
-	[BUS_UNFIT] = "unfit_frames",	 [BUS_FOREIGN] = "foreign_requests",
-	[BUS_FENCES] = "fences",	 [BUS_OPENS] = "opens",
+	[BUS_REQUESTS] = "requests",     [BUS_REPLIES] = "replies",
+	[BUS_REFUSALS] = "refusals",     [BUS_TIMEOUTS] = "timeouts",
+	[BUS_LATE] = "late_replies",     [BUS_BROKEN] = "broken_frames",
+	[BUS_UNFIT] = "unfit_frames",    [BUS_FOREIGN] = "foreign_requests",
+	[BUS_FENCES] = "fences",         [BUS_OPENS] = "opens",
 	[BUS_BYTES_SENT] = "bytes_sent", [BUS_BYTES_RECEIVED] = "bytes_received",
 };
 
@@ -106,6 +106,7 @@ static void submit_init(struct bus *bus, struct transaction *transaction)
 	transaction->silent = true;
 	transaction->queued = true;
 	transaction->serial = ++bus->serial;
+	bus_wake_by(bus, bus_now(bus));
 }
 
 void bus_submit(struct bus *bus, struct transaction *transaction)

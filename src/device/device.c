@@ -117,11 +117,19 @@ bool device_knows_not(const struct device *device, unsigned row)
 	return !device_has(device, row) || device->slot[row].unknown_until > bus_now(device->bus);
 }
 
+/* What was asked for before the last write: that may have changed more than its own setting. */
+static bool overwritten(const struct device *device, unsigned row)
+{
+	return device->table->row[row].class != CLASS_IDENTITY &&
+	       device->slot[row].asked < device->wrote;
+}
+
 static bool sample_fresh(const struct device *device, unsigned row, const struct freshness *fresh)
 {
 	const struct slot *slot = &device->slot[row];
 
-	return slot->has && slot->asked >= fresh_since(device, row, fresh);
+	return slot->has && slot->asked >= fresh_since(device, row, fresh) &&
+	       !overwritten(device, row);
 }
 
 static bool failure_fresh(const struct device *device, unsigned row, const struct freshness *fresh)
@@ -158,6 +166,7 @@ int device_sample(const struct device *device, unsigned row, const struct freshn
 	if (sample_fresh(device, row, fresh))
 		return 0;
 	if (slot->has && device->config.grace && !device->table->row[row].consuming &&
+	    !overwritten(device, row) &&
 	    slot->asked >= fresh_since(device, row, fresh) - device->config.grace)
 		return 0;
 	return failure_fresh(device, row, fresh) ? slot->error : -ETIMEDOUT;
@@ -365,13 +374,6 @@ static void slot_drop(struct device *device, unsigned row)
 	slot->has = false;
 	slot->error = 0;
 	tell_sampled(device, row);
-}
-
-void device_drop_settings(struct device *device)
-{
-	for (size_t row = 0; row < device->table->rows; row++)
-		if (device->table->row[row].class == CLASS_SETTING)
-			slot_drop(device, row);
 }
 
 static void model_set(struct device *device, int model)

@@ -246,7 +246,7 @@ static void job_done(struct transaction *transaction, int error, const struct sa
 	enum job_step step = job->step;
 
 	if (transaction->set && transaction->asked)
-		device_drop_settings(device);
+		device->wrote = bus_now(device->bus);
 	if (!transaction->set)
 		device_store(device, row, error, sample, transaction->asked);
 	if (!job->write) {

@@ -23,7 +23,7 @@ static const struct {
 	int code, err;
 } errors[] = {
 	{ EAI_NONAME, ENOENT }, { EAI_NODATA, ENOENT }, { EAI_ADDRFAMILY, ENOENT },
-	{ EAI_AGAIN, EAGAIN },	{ EAI_FAIL, EAGAIN },	{ EAI_MEMORY, ENOMEM },
+	{ EAI_AGAIN, EAGAIN },  { EAI_FAIL, EAGAIN },   { EAI_MEMORY, ENOMEM },
 };
 
 static int gai_errno(int code)

@@ -11,9 +11,9 @@
 #include "nsec.h"
 
 #define CONNECT_LIMIT  (5 * NSEC_PER_SEC) /* to each address */
-#define FLUSH_LIMIT    64		  /* portions: a flood must not hold the caller */
-#define KEEPALIVE_IDLE 10		  /* s */
-#define KEEPALIVE_STEP 5		  /* s */
+#define FLUSH_LIMIT    64                 /* portions: a flood must not hold the caller */
+#define KEEPALIVE_IDLE 10                 /* s */
+#define KEEPALIVE_STEP 5                  /* s */
 #define KEEPALIVE_TRY  3
 #define UNSENT_LIMIT   10000 /* ms that bytes may go without acknowledgement */
 

@@ -19,13 +19,13 @@
 
 /* Where the kernel puts the slaves of Unix98 pseudoterminals. */
 #define PTY_MAJOR_FIRST 136
-#define PTY_MAJOR_LAST	143
+#define PTY_MAJOR_LAST  143
 
 struct tty_link {
 	struct link link;
 	char *path; /* DEVICE, absolute; where it leads to is found at each open */
 	uint32_t baud;
-	int fd;		      /* carries the lock, and a pty's bytes; -1 when closed */
+	int fd;               /* carries the lock, and a pty's bytes; -1 when closed */
 	struct sp_port *port; /* a serial port's bytes; NULL for a pty */
 };
 

@@ -25,7 +25,7 @@
 struct decimal {
 	bool negative;
 	bool point;
-	size_t whole;	 /* digits before the point */
+	size_t whole;    /* digits before the point */
 	size_t fraction; /* digits behind it */
 	int exponent;
 	char digits[DIGITS_MAX];

@@ -267,12 +267,12 @@ static const struct {
 	void (*make)(struct responder *responder, const struct instruction *row,
 		     struct answer *answer);
 } live_answers[] = {
-	{ "*IDN", answer_identity },	{ "LCD1", answer_main },
-	{ "LCD3", answer_extremes },	{ "CELL", answer_cells },
+	{ "*IDN", answer_identity },    { "LCD1", answer_main },
+	{ "LCD3", answer_extremes },    { "CELL", answer_cells },
 	{ "RINT", answer_resistances }, { "PTEM", answer_temperatures },
-	{ "BTEM", answer_board },	{ "ERRO", answer_error },
-	{ "ERRL", answer_log },		{ "TIME", answer_time },
-	{ "DATE", answer_date },	{ "WCBI", answer_balanced },
+	{ "BTEM", answer_board },       { "ERRO", answer_error },
+	{ "ERRL", answer_log },         { "TIME", answer_time },
+	{ "DATE", answer_date },        { "WCBI", answer_balanced },
 	{ "WCIB", answer_balanced },
 };
 

@@ -8,17 +8,17 @@
 
 #define STEPS_MAX     3072 /* of one call */
 #define STEP_MAX_S    900  /* with the above: 32 days, the rest of a longer gap is sleep */
-#define DAY_S	      86400.0
-#define SLEW_S	      4.0    /* of the current */
-#define LAG_S	      60.0   /* of the slow part of the voltage drop */
+#define DAY_S         86400.0
+#define SLEW_S        4.0    /* of the current */
+#define LAG_S         60.0   /* of the slow part of the voltage drop */
 #define CELL_HEAT_S   1800.0 /* thermal lag of cells */
 #define BOARD_HEAT_S  300.0
 #define FULL_REST_S   1200.0 /* after a charge, before the load comes back */
-#define BLEED_A	      1.5
-#define TAIL_C	      0.02 /* a current smaller than this ends a charge */
+#define BLEED_A       1.5
+#define TAIL_C        0.02 /* a current smaller than this ends a charge */
 #define DISCHARGED    0.22 /* where the load is taken away */
 #define CYCLE_LOW     0.35 /* REC Active BMS manual: a cycle counts if SOC fell to 35 % */
-#define NOISE_V	      0.0002
+#define NOISE_V       0.0002
 #define FIRST_CLOCK_S INT64_C(1748779200) /* 12:00:00 on 01.06.2025 */
 
 struct curve_point {
@@ -41,7 +41,7 @@ static const struct curve_point lithium_ion_curve[] = {
 /* How long a limit must be crossed before it counts (REC Active BMS manual). */
 static const double alarm_delay_s[BATTERY_ALARMS] = {
 	[BATTERY_OVER_VOLTAGE] = 10, [BATTERY_UNDER_VOLTAGE] = 10, [BATTERY_DIFFERENCE] = 5,
-	[BATTERY_HOT] = 10,	     [BATTERY_BOARD_HOT] = 5,	   [BATTERY_COLD] = 2,
+	[BATTERY_HOT] = 10,          [BATTERY_BOARD_HOT] = 5,      [BATTERY_COLD] = 2,
 };
 
 #define DIFFERENCE_RELEASE_V 0.02
@@ -505,7 +505,7 @@ static enum battery_alarm first_alarm(const struct battery *battery)
 {
 	static const enum battery_alarm alarms[] = {
 		BATTERY_OVER_VOLTAGE, BATTERY_UNDER_VOLTAGE, BATTERY_DIFFERENCE,
-		BATTERY_HOT,	      BATTERY_BOARD_HOT,     BATTERY_COLD,
+		BATTERY_HOT,          BATTERY_BOARD_HOT,     BATTERY_COLD,
 	};
 
 	for (size_t i = 0; i < sizeof(alarms) / sizeof(alarms[0]); i++)

@@ -12,9 +12,9 @@
 #define SILENT_S    2
 
 const char *const sim_fault_name[SIM_FAULTS] = {
-	[SIM_DROP] = "drop",	     [SIM_CORRUPT] = "corrupt", [SIM_DELAY] = "delay",
-	[SIM_LATE] = "late",	     [SIM_ECHO] = "echo",	[SIM_GARBAGE] = "garbage",
-	[SIM_TRUNCATE] = "truncate", [SIM_SILENT] = "silent",	[SIM_ERROR] = "error",
+	[SIM_DROP] = "drop",         [SIM_CORRUPT] = "corrupt", [SIM_DELAY] = "delay",
+	[SIM_LATE] = "late",         [SIM_ECHO] = "echo",       [SIM_GARBAGE] = "garbage",
+	[SIM_TRUNCATE] = "truncate", [SIM_SILENT] = "silent",   [SIM_ERROR] = "error",
 	[SIM_FOREIGN] = "foreign",
 };
 

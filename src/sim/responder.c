@@ -14,7 +14,7 @@
 #include "sim/answers.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
-#define DAY_S		  INT64_C(86400)
+#define DAY_S             INT64_C(86400)
 
 static const struct responder_profile profiles[] = {
 	{ .model = "1q",
@@ -50,8 +50,8 @@ static const struct responder_profile profiles[] = {
 static const struct {
 	const char *mnemonic, *value;
 } factory[] = {
-	{ "SWVR", "2.9" },	 { "HWVR", "2.1" },	   { "SERI", "2261" },
-	{ "REFC", "5" },	 { "UBDI", "0.05" },	   { "RSBR", "1" },
+	{ "SWVR", "2.9" },       { "HWVR", "2.1" },        { "SERI", "2261" },
+	{ "REFC", "5" },         { "UBDI", "0.05" },       { "RSBR", "1" },
 	{ "OP1T", "369106633" }, { "RE1T", "1879055993" }, { "OP2T", "1879056010" },
 	{ "CANS", "2" },
 };

@@ -11,8 +11,8 @@
 #include "sim/faults.h"
 #include "sim/responder.h"
 
-#define WAITING_MAX 64			 /* pieces that wait to be sent */
-#define PAUSE	    (50 * NSEC_PER_MSEC) /* inside a request: the rest of it never comes */
+#define WAITING_MAX 64                   /* pieces that wait to be sent */
+#define PAUSE       (50 * NSEC_PER_MSEC) /* inside a request: the rest of it never comes */
 #define PIECE_MAX   (FAULT_GARBAGE_MAX + ANSWER_FRAME_MAX * FRAME_MAX)
 #define BYTE_BITS   10 /* on the line */
 
@@ -40,7 +40,7 @@ struct sim {
 	uint32_t baud;
 	int64_t turnaround;
 	bool silent;
-	int64_t now;	 /* the latest time told */
+	int64_t now;     /* the latest time told */
 	int64_t rx_free; /* when the line has brought all bytes from the host */
 	int64_t tx_free; /* when the line has taken all bytes that wait */
 	unsigned waiting;

@@ -5,7 +5,7 @@
 
 #include "tree/node.h"
 
-#define PERCENT	     100.0
+#define PERCENT      100.0
 #define HOUR_SECONDS 3600.0
 
 static int pack_power(const struct view *view, double *value)

@@ -15,8 +15,8 @@
 static_assert(ENTRY_FIRST + INSTRUCTION_MAX <= UINT8_MAX + 1, "a row must fit into an entry");
 
 const struct dir *const tree_dirs[DIRS] = {
-	[DIR_ROOT] = &root_dir,	      [DIR_PACK] = &pack_dir,	  [DIR_UNITS] = &units_dir,
-	[DIR_UNIT] = &unit_dir,	      [DIR_CELLS] = &cells_dir,	  [DIR_CELL] = &cell_dir,
+	[DIR_ROOT] = &root_dir,       [DIR_PACK] = &pack_dir,     [DIR_UNITS] = &units_dir,
+	[DIR_UNIT] = &unit_dir,       [DIR_CELLS] = &cells_dir,   [DIR_CELL] = &cell_dir,
 	[DIR_SENSORS] = &sensors_dir, [DIR_SENSOR] = &sensor_dir, [DIR_BUS] = &bus_dir,
 };
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What is found out before the mount, so that it fails with a sentence instead of an errno. */
+#ifndef BMSFS_CHECKS_H
+#define BMSFS_CHECKS_H
+
+#include <stddef.h>
+
+/*
+ * Whether @path can be mounted on: a directory with nothing on it, or with a dead mount of our own,
+ * which is removed. Writes its absolute path. Returns 0, or -errno, the reason logged.
+ */
+int checks_mountpoint(const char *path, char *absolute, size_t size);
+
+/* Whether DEVICE stays in reach when @mountpoint is covered. */
+int checks_device(const char *device, const char *mountpoint);
+
+/* Whether this user can use FUSE here. */
+int checks_fuse(void);
+
+#endif

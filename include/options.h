@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The command line. One table makes the parser, the defaults, the ranges and the help text. */
+#ifndef BMSFS_OPTIONS_H
+#define BMSFS_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define OPTIONS_FILE_MAX 16
+
+enum options_action { ACTION_MOUNT, ACTION_LIST, ACTION_HELP, ACTION_VERSION };
+
+struct options {
+	enum options_action action;
+	const char *device, *mountpoint;
+	bool foreground;
+	bool debug; /* which implies foreground */
+
+	uint32_t baud;
+	uint32_t address; /* 0: not given */
+	uint32_t tries;
+	int64_t timeout, deadline, ttl, ttl_settings, grace, wait; /* ns */
+	const char *model;                                         /* "auto", or a name */
+	const char *instructions[OPTIONS_FILE_MAX];                /* in the order given */
+	unsigned instructions_count;
+	bool unlock, read_only, private, allow_other;
+	uint32_t uid, gid, umask;
+	char kernel[64]; /* options that mount(2) knows, "nodev,noatime" */
+
+	bool list_writable, list_json;
+	const char *list_category; /* NULL: all */
+
+	char *text; /* what the strings above point into */
+};
+
+/*
+ * Reads the command line. Returns 0; -EINVAL with one sentence in @reason; -ENOMEM. Strings of
+ * @options live until options_free() and as long as @argv.
+ */
+int options_parse(struct options *options, int argc, char *argv[], char *reason, size_t size);
+void options_free(struct options *options);
+
+void options_help(FILE *out);
+
+#endif

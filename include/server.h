@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The process that serves: one thread, one loop, no rights. */
+#ifndef BMSFS_SERVER_H
+#define BMSFS_SERVER_H
+
+#include <stdint.h>
+
+#include "fs/fs.h"
+#include "link/link.h"
+#include "options.h"
+#include "protocol/instruction.h"
+
+/* What was made ready before the mount. All of it stays the caller's. */
+struct service {
+	const struct options *options;
+	const struct instruction_table *table;
+	struct link *link;
+	const char *mountpoint; /* absolute */
+	uint8_t address;
+	int model;
+	int ready_fd; /* a byte goes there once the mount answers; -1: nobody waits for it */
+};
+
+/*
+ * Serves until the file system is unmounted or a signal asks to end; SIGTERM, SIGINT and SIGHUP
+ * must be blocked. Returns the exit status. Takes over ready_fd.
+ */
+int server_run(struct fs *fs, const struct service *service);
+
+#endif

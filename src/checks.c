@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checks.h"
+#include "fs/mount.h"
+#include "log.h"
+
+#define DEAD_MOUNT_MAX 16 /* that lie one on another */
+
+/* The program itself looks for things there while it serves. */
+static const char *const needed[] = { "/dev", "/proc" };
+
+static int check_directory(const char *path)
+{
+	struct stat stat_buffer;
+	int err;
+
+	if (stat(path, &stat_buffer) < 0) {
+		err = errno;
+		log_print("%s: %s", path, strerror(err));
+		return -err;
+	}
+	if (!S_ISDIR(stat_buffer.st_mode)) {
+		log_print("%s: not a directory, cannot be mounted on", path);
+		return -ENOTDIR;
+	}
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		if (mount_contains(path, needed[i])) {
+			log_print("%s: cannot be covered, bmsfs needs %s itself", path, needed[i]);
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
+static int remove_dead(const char *path)
+{
+	int err = mount_detach(path, NULL);
+
+	if (err < 0)
+		log_print("%s: a dead bmsfs is mounted there and cannot be removed: %s", path,
+			  strerror(-err));
+	else
+		log_print("%s: replacing the mount of a bmsfs that has died", path);
+	return err;
+}
+
+int checks_mountpoint(const char *path, char *absolute, size_t size)
+{
+	int err = mount_resolve(path, absolute, size);
+
+	if (err < 0) {
+		log_print("%s: %s", path, strerror(-err));
+		return err;
+	}
+	for (int i = 0; i < DEAD_MOUNT_MAX; i++) {
+		switch (mount_examine(absolute)) {
+		case MOUNT_FREE:
+			return check_directory(absolute);
+		case MOUNT_DEAD:
+			err = remove_dead(absolute);
+			if (err < 0)
+				return err;
+			continue;
+		case MOUNT_LIVE:
+			log_print("%s: a bmsfs is mounted there already; fusermount3 -u %s ends it",
+				  absolute, absolute);
+			return -EBUSY;
+		case MOUNT_HANGING:
+			log_print(
+				"%s: a bmsfs is mounted there that does not answer; end that first",
+				absolute);
+			return -EBUSY;
+		case MOUNT_FOREIGN:
+			log_print("%s: something else is mounted there", absolute);
+			return -EBUSY;
+		}
+	}
+	log_print("%s: too many dead mounts, one on another", absolute);
+	return -EBUSY;
+}
+
+int checks_device(const char *device, const char *mountpoint)
+{
+	static const char unix_prefix[] = "unix:";
+	const char *path = device;
+
+	if (!strncmp(device, unix_prefix, sizeof(unix_prefix) - 1))
+		path += sizeof(unix_prefix) - 1;
+	else if (!strncmp(device, "tcp:", 4) || !strncmp(device, "sim:", 4))
+		return 0;
+	if (!mount_contains(mountpoint, path))
+		return 0;
+	log_print("%s: is at or below MOUNTPOINT, which would hide it", device);
+	return -EINVAL;
+}
+
+int checks_fuse(void)
+{
+	int err;
+
+	if (!access("/dev/fuse", R_OK | W_OK))
+		return 0;
+	err = errno;
+	if (err == ENOENT || err == ENODEV)
+		log_print("there is no /dev/fuse: load the kernel module fuse (modprobe fuse), or "
+			  "give the container this device");
+	else if (err == EACCES || err == EPERM)
+		log_print(
+			"/dev/fuse is not open to this user: run bmsfs as root, or let root permit "
+			"it (chmod 666 /dev/fuse)");
+	else
+		log_print("/dev/fuse: %s", strerror(err));
+	return -err;
+}

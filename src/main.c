@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "checks.h"
+#include "keeper.h"
+#include "link/link.h"
+#include "list.h"
+#include "log.h"
+#include "options.h"
+#include "sim/sim.h"
+#include "tables.h"
+
+#define EXIT_USAGE 2
+
+/* Descriptors that a caller forgot to close are not ours to hold, and the standard ones must be. */
+static int tidy_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd < 0)
+		return -errno;
+	close_range(STDERR_FILENO + 1, ~0U, 0);
+	return 0;
+}
+
+static int load_table(struct instruction_table *table, const struct options *options,
+		      const char *mountpoint)
+{
+	struct table_error error = { "out of memory" };
+	int err = instruction_table_init(table, &error);
+
+	if (!err) {
+		err = tables_add_matching(table, TABLES_DIRECTORY, mountpoint, &error);
+		for (unsigned i = 0; !err && i < options->instructions_count; i++)
+			err = tables_add_file(table, options->instructions[i], mountpoint, &error);
+		if (err)
+			instruction_table_free(table);
+	}
+	if (err)
+		log_print("%s", error.text);
+	return err;
+}
+
+static int print_list(const struct options *options)
+{
+	const struct list_options list = { .writable = options->list_writable,
+					   .json = options->list_json,
+					   .category = options->list_category };
+	struct instruction_table table;
+	int err = load_table(&table, options, NULL);
+
+	if (err < 0)
+		return EXIT_FAILURE;
+	err = list_print(stdout, &table, &list);
+	if (!err && fflush(stdout) == EOF)
+		err = -EIO;
+	if (err == -ENOENT)
+		log_print("%s: there is no such category", options->list_category);
+	else if (err < 0)
+		log_print("cannot print the list: %s", strerror(-err));
+	instruction_table_free(&table);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int find_model(const struct options *options, const struct instruction_table *table,
+		      int *model)
+{
+	*model = MODEL_UNKNOWN;
+	if (!strcmp(options->model, "auto"))
+		return 0;
+	*model = model_find(table, options->model);
+	if (*model != MODEL_UNKNOWN)
+		return 0;
+	log_print("model=%s: unknown; bmsfs knows auto and these:", options->model);
+	for (size_t i = 0; i < table->models; i++)
+		log_print("  %s (%s)", table->model[i].name, table->model[i].description);
+	return -EINVAL;
+}
+
+/* The address that was given, or the one that such a BMS has from the factory. */
+static uint8_t choose_address(const struct options *options, const struct instruction_table *table,
+			      int model)
+{
+	static const char prefix[] = "sim:";
+	struct sim_config sim = sim_config_default;
+	char reason[256];
+
+	if (options->address)
+		return (uint8_t)options->address;
+	if (!strncmp(options->device, prefix, sizeof(prefix) - 1) &&
+	    !sim_config_parse(&sim, options->device + sizeof(prefix) - 1, reason, sizeof(reason))) {
+		if (sim.address)
+			return sim.address;
+		model = model_find(table, sim.model);
+	}
+	return model == MODEL_UNKNOWN ? 1 : table->model[model].address;
+}
+
+static int serve(const struct options *options, const struct instruction_table *table,
+		 const char *mountpoint)
+{
+	const struct link_config config = { .baud = options->baud,
+					    .table = table,
+					    .now = link_boottime(NULL) };
+	struct service service = {
+		.options = options, .table = table, .mountpoint = mountpoint, .ready_fd = -1
+	};
+	char reason[256] = "out of memory";
+	int status;
+
+	if (find_model(options, table, &service.model) < 0)
+		return EXIT_USAGE;
+	service.address = choose_address(options, table, service.model);
+	if (link_new(&service.link, options->device, &config, reason, sizeof(reason)) < 0) {
+		log_print("%s", reason);
+		return EXIT_USAGE;
+	}
+	status = options->foreground ? keeper_run(&service) : keeper_launch(&service);
+	link_free(service.link);
+	return status;
+}
+
+static int run_mount(const struct options *options)
+{
+	struct instruction_table table;
+	char mountpoint[PATH_MAX];
+	int status;
+
+	/* A reader of stderr that goes away does not end a mount. */
+	signal(SIGPIPE, SIG_IGN);
+	if (checks_fuse() < 0 ||
+	    checks_mountpoint(options->mountpoint, mountpoint, sizeof(mountpoint)) < 0 ||
+	    checks_device(options->device, mountpoint) < 0 ||
+	    load_table(&table, options, mountpoint) < 0)
+		return EXIT_FAILURE;
+	status = serve(options, &table, mountpoint);
+	instruction_table_free(&table);
+	return status;
+}
+
+static int act(const struct options *options)
+{
+	switch (options->action) {
+	case ACTION_MOUNT:
+		return run_mount(options);
+	case ACTION_LIST:
+		return print_list(options);
+	case ACTION_HELP:
+		options_help(stdout);
+		break;
+	case ACTION_VERSION:
+		puts("bmsfs " BMSFS_VERSION);
+		break;
+	}
+	return fflush(stdout) == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char *argv[])
+{
+	struct options options;
+	char reason[512];
+	int status;
+
+	if (tidy_descriptors() < 0)
+		return EXIT_FAILURE;
+	log_start();
+	if (options_parse(&options, argc, argv, reason, sizeof(reason)) < 0) {
+		log_print("%s", reason);
+		status = EXIT_USAGE;
+	} else {
+		status = act(&options);
+	}
+	options_free(&options);
+	return status;
+}

@@ -1,0 +1,619 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nsec.h"
+#include "options.h"
+#include "protocol/value.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+enum key_kind {
+	KEY_NUMBER,
+	KEY_SECONDS,
+	KEY_OCTAL,
+	KEY_USER,
+	KEY_GROUP,
+	KEY_NAME,
+	KEY_FILES,
+	KEY_ON,
+	KEY_OFF,
+};
+
+struct key {
+	const char *name;
+	const char *value; /* what to write after '='; NULL: nothing */
+	const char *def;   /* parsed at the start */
+	const char *shown; /* in place of the default, where that depends on other things */
+	const char *help;
+	enum key_kind kind;
+	size_t offset;
+	double min, max;
+};
+
+#define DAY        86400
+#define YEAR       (366 * DAY)
+#define AT(member) .offset = offsetof(struct options, member)
+
+static const struct key keys[] = {
+	{ .name = "baud",
+	  .value = "RATE",
+	  .def = "56000",
+	  .kind = KEY_NUMBER,
+	  AT(baud),
+	  .min = 50,
+	  .max = 4000000,
+	  .help = "line rate in baud" },
+	{ .name = "address",
+	  .value = "N",
+	  .shown = "the model's factory address, or 1",
+	  .kind = KEY_NUMBER,
+	  AT(address),
+	  .min = 1,
+	  .max = 127,
+	  .help = "address of the BMS" },
+	{ .name = "timeout",
+	  .value = "SECONDS",
+	  .def = "0.35",
+	  .kind = KEY_SECONDS,
+	  AT(timeout),
+	  .min = 0.01,
+	  .max = 60,
+	  .help = "how long to wait for the first byte of a reply" },
+	{ .name = "tries",
+	  .value = "N",
+	  .def = "3",
+	  .kind = KEY_NUMBER,
+	  AT(tries),
+	  .min = 1,
+	  .max = 10,
+	  .help = "how often to ask before giving up" },
+	{ .name = "deadline",
+	  .value = "SECONDS",
+	  .def = "5",
+	  .kind = KEY_SECONDS,
+	  AT(deadline),
+	  .min = 0.1,
+	  .max = 3600,
+	  .help = "every call is answered within this time" },
+	{ .name = "ttl",
+	  .value = "SECONDS",
+	  .def = "1",
+	  .kind = KEY_SECONDS,
+	  AT(ttl),
+	  .max = DAY,
+	  .help = "how long a live value may be shown again without asking" },
+	{ .name = "ttl_settings",
+	  .value = "SECONDS",
+	  .def = "10",
+	  .kind = KEY_SECONDS,
+	  AT(ttl_settings),
+	  .max = DAY,
+	  .help = "the same for settings" },
+	{ .name = "grace",
+	  .value = "SECONDS",
+	  .def = "0",
+	  .kind = KEY_SECONDS,
+	  AT(grace),
+	  .max = YEAR,
+	  .help = "how long the last value is shown after a failure" },
+	{ .name = "wait",
+	  .value = "SECONDS",
+	  .def = "2",
+	  .kind = KEY_SECONDS,
+	  AT(wait),
+	  .max = 3600,
+	  .help = "how long the start may wait for the BMS's first answers" },
+	{ .name = "model",
+	  .value = "NAME",
+	  .def = "auto",
+	  .kind = KEY_NAME,
+	  AT(model),
+	  .help = "model of the BMS; auto: by its identity" },
+	{ .name = "instructions",
+	  .value = "FILE",
+	  .kind = KEY_FILES,
+	  AT(instructions),
+	  .help = "more rows for the instruction table; may be repeated" },
+	{ .name = "unlock",
+	  .kind = KEY_ON,
+	  AT(unlock),
+	  .help = "permit settings that could cut the link or decalibrate the BMS" },
+	{ .name = "ro", .kind = KEY_ON, AT(read_only), .help = "nothing can be written" },
+	{ .name = "rw",
+	  .kind = KEY_OFF,
+	  AT(read_only),
+	  .help = "settings can be written, which is so unless ro is given" },
+	{ .name = "uid",
+	  .value = "USER",
+	  .shown = "yours",
+	  .kind = KEY_USER,
+	  AT(uid),
+	  .help = "owner of the files, a name or a number" },
+	{ .name = "gid",
+	  .value = "GROUP",
+	  .shown = "yours",
+	  .kind = KEY_GROUP,
+	  AT(gid),
+	  .help = "group of the files, a name or a number" },
+	{ .name = "umask",
+	  .value = "OCTAL",
+	  .def = "0",
+	  .kind = KEY_OCTAL,
+	  AT(umask),
+	  .max = 0777,
+	  .help = "permissions that the files shall not have" },
+	{ .name = "private",
+	  .kind = KEY_ON,
+	  AT(private),
+	  .help = "only the mounting user has access, root's mounts included" },
+	{ .name = "allow_other",
+	  .kind = KEY_ON,
+	  AT(allow_other),
+	  .shown = "if root mounts",
+	  .help = "other users have access" },
+};
+
+_Static_assert(sizeof("nodev,nosuid,noexec,noatime,sync,dirsync") <=
+		       sizeof(((struct options *)0)->kernel),
+	       "all kernel options at once");
+
+/* What mount(8) and fstab add; those that mount(2) knows are passed on to it. A '*' ends a prefix.
+ */
+static const struct {
+	const char *name;
+	bool kernel;
+} passed[] = {
+	{ "nodev", true },      { "nosuid", true },         { "noexec", true },
+	{ "noatime", true },    { "sync", true },           { "dirsync", true },
+	{ "dev", false },       { "suid", false },          { "exec", false },
+	{ "async", false },     { "atime", false },         { "diratime", false },
+	{ "relatime", false },  { "nodiratime", false },    { "norelatime", false },
+	{ "lazytime", false },  { "nolazytime", false },    { "strictatime", false },
+	{ "auto", false },      { "nostrictatime", false }, { "noauto", false },
+	{ "user", false },      { "nouser", false },        { "user=*", false },
+	{ "users", false },     { "nousers", false },       { "owner", false },
+	{ "noowner", false },   { "group", false },         { "nogroup", false },
+	{ "nofail", false },    { "defaults", false },      { "_netdev", false },
+	{ "x-*", false },       { "X-*", false },           { "comment=*", false },
+	{ "uhelper=*", false }, { "helper=*", false },      { "default_permissions", false },
+};
+
+enum flag_code { FLAG_LIST = 256, FLAG_WRITABLE, FLAG_CATEGORY, FLAG_JSON };
+
+static const struct flag {
+	int code; /* its letter, if it has one */
+	const char *name;
+	const char *value;
+	const char *help;
+} flags[] = {
+	{ 'f', NULL, NULL, "stay in the foreground" },
+	{ 'd', NULL, NULL, "tell of every frame and every file request; implies -f" },
+	{ 'o', NULL, "OPTIONS", "one or more of those below, with commas between" },
+	{ 'h', "help", NULL, "print this" },
+	{ 'V', "version", NULL, "print the version" },
+	{ FLAG_LIST, "list", NULL, "print the instruction table" },
+	{ FLAG_WRITABLE, "writable", NULL, "with --list: only what can be written" },
+	{ FLAG_CATEGORY, "category", "NAME", "with --list: only this category" },
+	{ FLAG_JSON, "json", NULL, "with --list: as JSON" },
+};
+
+struct parser {
+	struct options *options;
+	char *room; /* where the next string goes in options->text */
+	unsigned places;
+	uint64_t kernel; /* rows of passed[] for the kernel, a bit each */
+	bool list_detail;
+	char *reason;
+	size_t size;
+};
+
+static int refuse(const struct parser *parser, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int refuse(const struct parser *parser, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(parser->reason, parser->size, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+static int refuse_range(const struct parser *parser, const struct key *key, const char *text)
+{
+	char min[VALUE_TEXT_MAX], max[VALUE_TEXT_MAX];
+
+	value_format_float(min, sizeof(min), (float)key->min);
+	value_format_float(max, sizeof(max), (float)key->max);
+	return refuse(parser, "%s=%s: must be %s from %s to %s", key->name, text,
+		      key->kind == KEY_SECONDS ? "a number of seconds" : "a whole number", min,
+		      max);
+}
+
+static int set_number(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	int64_t number;
+
+	if (value_parse_int(text, strlen(text), &number) < 0 || (double)number < key->min ||
+	    (double)number > key->max)
+		return refuse_range(parser, key, text);
+	*(uint32_t *)member = (uint32_t)number;
+	return 0;
+}
+
+static int set_seconds(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	float seconds;
+
+	/* Limits as float32 too, so that 0.01 is not below 0.01. */
+	if (value_parse_float(text, strlen(text), &seconds) < 0 || seconds < (float)key->min ||
+	    seconds > (float)key->max)
+		return refuse_range(parser, key, text);
+	/* A float32 holds microseconds well enough for what anybody would write here. */
+	*(int64_t *)member = (int64_t)((double)seconds * 1e6 + 0.5) * (NSEC_PER_SEC / 1000000);
+	return 0;
+}
+
+static int set_octal(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	uint32_t bits = 0;
+	const char *at = text;
+
+	for (; *at >= '0' && *at <= '7' && bits <= key->max; at++)
+		bits = bits * 8 + (uint32_t)(*at - '0');
+	if (*at || at == text || bits > key->max)
+		return refuse(parser, "%s=%s: must be an octal number from 0 to 777", key->name,
+			      text);
+	*(uint32_t *)member = bits;
+	return 0;
+}
+
+/* The number -1 means "unchanged" to the kernel and is nobody. */
+static bool parse_id(const char *text, uint32_t *id)
+{
+	int64_t number;
+
+	if (value_parse_int(text, strlen(text), &number) < 0 || number < 0 || number >= UINT32_MAX)
+		return false;
+	*id = (uint32_t)number;
+	return true;
+}
+
+static int set_user(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	const struct passwd *entry;
+
+	if (parse_id(text, member))
+		return 0;
+	entry = getpwnam(text);
+	if (!entry)
+		return refuse(parser, "%s=%s: there is no such user", key->name, text);
+	*(uint32_t *)member = entry->pw_uid;
+	return 0;
+}
+
+static int set_group(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	const struct group *entry;
+
+	if (parse_id(text, member))
+		return 0;
+	entry = getgrnam(text);
+	if (!entry)
+		return refuse(parser, "%s=%s: there is no such group", key->name, text);
+	*(uint32_t *)member = entry->gr_gid;
+	return 0;
+}
+
+static int set_name(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	if (!*text)
+		return refuse(parser, "%s=: a name is missing", key->name);
+	*(const char **)member = text;
+	return 0;
+}
+
+static int set_files(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	struct options *options = parser->options;
+
+	if (!*text)
+		return refuse(parser, "%s=: a file is missing", key->name);
+	if (options->instructions_count == OPTIONS_FILE_MAX)
+		return refuse(parser, "%s= can be given %d times", key->name, OPTIONS_FILE_MAX);
+	((const char **)member)[options->instructions_count++] = text;
+	return 0;
+}
+
+static int set_on(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	(void)parser;
+	(void)text;
+	*(bool *)member = key->kind == KEY_ON;
+	return 0;
+}
+
+static int (*const setters[])(struct parser *, const struct key *, const char *, void *) = {
+	[KEY_NUMBER] = set_number, [KEY_SECONDS] = set_seconds, [KEY_OCTAL] = set_octal,
+	[KEY_USER] = set_user,     [KEY_GROUP] = set_group,     [KEY_NAME] = set_name,
+	[KEY_FILES] = set_files,   [KEY_ON] = set_on,           [KEY_OFF] = set_on,
+};
+
+static int set_key(struct parser *parser, const struct key *key, const char *text)
+{
+	return setters[key->kind](parser, key, text, (char *)parser->options + key->offset);
+}
+
+static bool passed_fits(const char *name, const char *text)
+{
+	size_t length = strlen(name);
+
+	if (name[length - 1] == '*')
+		return !strncmp(name, text, length - 1);
+	return !strcmp(name, text);
+}
+
+static int take_passed(struct parser *parser, const char *text)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++) {
+		if (!passed_fits(passed[i].name, text))
+			continue;
+		if (passed[i].kernel)
+			parser->kernel |= UINT64_C(1) << i;
+		return 0;
+	}
+	return refuse(parser, "%s: unknown option; bmsfs --help lists them", text);
+}
+
+/* One option of -o, NAME or NAME=VALUE. */
+static int take_option(struct parser *parser, char *text)
+{
+	size_t length = strcspn(text, "=");
+	bool given = text[length] == '=';
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (strlen(keys[i].name) != length || strncmp(keys[i].name, text, length))
+			continue;
+		if (keys[i].value && !given)
+			return refuse(parser, "%s: write %s=%s", text, text, keys[i].value);
+		if (!keys[i].value && given)
+			return refuse(parser, "%s: %s takes no value", text, keys[i].name);
+		return set_key(parser, &keys[i], text + length + given);
+	}
+	return take_passed(parser, text);
+}
+
+/* Splits at commas; a backslash takes the next character as it is, a comma in a file name, say. */
+static int take_options(struct parser *parser, const char *list)
+{
+	int err = 0;
+
+	while (!err && *list) {
+		char *text = parser->room;
+
+		for (; *list && *list != ','; list++) {
+			if (*list == '\\' && list[1])
+				list++;
+			*parser->room++ = *list;
+		}
+		*parser->room++ = '\0';
+		if (*list)
+			list++;
+		if (*text)
+			err = take_option(parser, text);
+	}
+	return err;
+}
+
+static int take_place(struct parser *parser, const char *text)
+{
+	const char **place[] = { &parser->options->device, &parser->options->mountpoint };
+
+	if (parser->places == ARRAY_SIZE(place))
+		return refuse(parser, "%s: one DEVICE and one MOUNTPOINT, and nothing else", text);
+	if (!*text)
+		return refuse(parser, "%s is empty", parser->places ? "MOUNTPOINT" : "DEVICE");
+	*place[parser->places++] = text;
+	return 0;
+}
+
+static int take_flag(struct parser *parser, int code, char *argument, const char *raw)
+{
+	struct options *options = parser->options;
+
+	switch (code) {
+	case 1: /* getopt_long() found no option but a word */
+		return take_place(parser, argument);
+	case 'o':
+		return take_options(parser, argument);
+	case 'd':
+		options->debug = true;
+		/* fall through */
+	case 'f':
+		options->foreground = true;
+		return 0;
+	case 'h':
+		options->action = ACTION_HELP;
+		return 0;
+	case 'V':
+		options->action = ACTION_VERSION;
+		return 0;
+	case FLAG_LIST:
+		options->action = ACTION_LIST;
+		return 0;
+	case FLAG_WRITABLE:
+		options->list_writable = parser->list_detail = true;
+		return 0;
+	case FLAG_JSON:
+		options->list_json = parser->list_detail = true;
+		return 0;
+	case FLAG_CATEGORY:
+		options->list_category = argument;
+		parser->list_detail = true;
+		return 0;
+	case ':':
+		return refuse(parser, "%s: something must follow", raw);
+	default:
+		return refuse(parser, "%s: not understood; bmsfs --help lists the options", raw);
+	}
+}
+
+static int take_arguments(struct parser *parser, int argc, char *argv[])
+{
+	/* '-': words in their order, whatever POSIXLY_CORRECT says; ':': messages are ours. */
+	char letters[2 * ARRAY_SIZE(flags) + 3] = "-:", *letter = letters + 2;
+	struct option longs[ARRAY_SIZE(flags) + 1] = { 0 }, *next = longs;
+	int code, err = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		const struct flag *flag = &flags[i];
+
+		if (flag->code < FLAG_LIST) {
+			*letter++ = (char)flag->code;
+			if (flag->value)
+				*letter++ = ':';
+		}
+		if (flag->name)
+			*next++ = (struct option){ .name = flag->name,
+						   .has_arg = flag->value ? required_argument
+									  : no_argument,
+						   .val = flag->code };
+	}
+	optind = 0; /* GNU: start anew */
+	opterr = 0;
+	while (!err) {
+		char short_raw[] = "-?";
+
+		code = getopt_long(argc, argv, letters, longs, NULL);
+		if (code < 0)
+			break;
+		/* An unknown letter may stand in the middle of a word. */
+		short_raw[1] = (char)optopt;
+		err = take_flag(parser, code, optarg,
+				optopt > 0 && optopt < FLAG_LIST ? short_raw : argv[optind - 1]);
+	}
+	while (!err && optind < argc)
+		err = take_place(parser, argv[optind++]);
+	return err;
+}
+
+static void list_kernel_options(const struct parser *parser)
+{
+	char *list = parser->options->kernel;
+	size_t used = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		if (parser->kernel >> i & 1)
+			used += (size_t)snprintf(list + used,
+						 sizeof(parser->options->kernel) - used, "%s%s",
+						 used ? "," : "", passed[i].name);
+}
+
+static int check_whole(struct parser *parser)
+{
+	switch (parser->options->action) {
+	case ACTION_HELP:
+	case ACTION_VERSION:
+		return 0;
+	case ACTION_LIST:
+		if (parser->places)
+			return refuse(parser, "--list takes no DEVICE");
+		return 0;
+	case ACTION_MOUNT:
+		break;
+	}
+	if (parser->list_detail)
+		return refuse(parser, "--writable, --category and --json belong to --list");
+	if (parser->places < 1)
+		return refuse(parser, "DEVICE and MOUNTPOINT are missing; bmsfs --help explains");
+	if (parser->places < 2)
+		return refuse(parser, "MOUNTPOINT is missing; bmsfs --help explains");
+	return 0;
+}
+
+int options_parse(struct options *options, int argc, char *argv[], char *reason, size_t size)
+{
+	struct parser parser = { .options = options, .reason = reason, .size = size };
+	size_t room = 1;
+	int err;
+
+	*options = (struct options){ .uid = getuid(), .gid = getgid() };
+	for (int i = 0; i < argc; i++)
+		room += strlen(argv[i]) + 1;
+	options->text = malloc(room);
+	if (!options->text) {
+		snprintf(reason, size, "out of memory");
+		return -ENOMEM;
+	}
+	parser.room = options->text;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (keys[i].def)
+			set_key(&parser, &keys[i], keys[i].def);
+	err = take_arguments(&parser, argc, argv);
+	if (!err)
+		err = check_whole(&parser);
+	list_kernel_options(&parser);
+	return err;
+}
+
+void options_free(struct options *options)
+{
+	free(options->text);
+	options->text = NULL;
+}
+
+static void help_flag(FILE *out, const struct flag *flag)
+{
+	char left[40];
+
+	if (!flag->name)
+		snprintf(left, sizeof(left), "-%c%s%s", flag->code, flag->value ? " " : "",
+			 flag->value ? flag->value : "");
+	else if (flag->code < FLAG_LIST)
+		snprintf(left, sizeof(left), "-%c, --%s", flag->code, flag->name);
+	else
+		snprintf(left, sizeof(left), "--%s%s%s", flag->name, flag->value ? "=" : "",
+			 flag->value ? flag->value : "");
+	fprintf(out, "  %-23s %s\n", left, flag->help);
+}
+
+static void help_key(FILE *out, const struct key *key)
+{
+	const char *shown = key->shown ? key->shown : key->def;
+	char left[40];
+
+	snprintf(left, sizeof(left), "%s%s%s", key->name, key->value ? "=" : "",
+		 key->value ? key->value : "");
+	fprintf(out, "  %-23s %s%s%s%s\n", left, key->help, shown ? " [" : "", shown ? shown : "",
+		shown ? "]" : "");
+}
+
+void options_help(FILE *out)
+{
+	fputs("Usage: bmsfs [-f] [-d] [-o OPTIONS] DEVICE MOUNTPOINT\n"
+	      "       bmsfs --list [--writable] [--category=NAME] [--json]\n"
+	      "\n"
+	      "Mounts a REC battery management system as a directory: each instruction is a file.\n"
+	      "\n"
+	      "DEVICE is a serial port (/dev/ttyUSB0, /dev/serial/by-id/...), a pty, "
+	      "tcp:HOST:PORT,\n"
+	      "unix:PATH, or sim: for the built-in simulated BMS (sim:KEY=VALUE,...).\n"
+	      "\n",
+	      out);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		help_flag(out, &flags[i]);
+	fputs("\nOPTIONS, with what holds when they are not given:\n", out);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		help_key(out, &keys[i]);
+	fputs("What mount(8) passes along (nodev, noexec, _netdev, nofail, x-...) is accepted.\n"
+	      "To unmount: fusermount3 -u MOUNTPOINT, or umount MOUNTPOINT as root.\n",
+	      out);
+}

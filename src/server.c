@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bus/bus.h"
+#include "device/device.h"
+#include "log.h"
+#include "nsec.h"
+#include "server.h"
+#include "tree/tree.h"
+
+struct server {
+	const struct service *service;
+	struct fs *fs;
+	struct bus *bus;
+	struct device *device;
+	struct tree *tree;
+	int signal_fd;
+	int ready_fd;
+	int64_t started;
+	int64_t wait_until; /* NSEC_NEVER once the start is over */
+	enum bus_state told;
+	bool stop;
+	int status;
+};
+
+/* Gives up what a program that only moves bytes does not need, and what a broken one could misuse.
+ */
+static int server_confine(void)
+{
+	static const struct rlimit no_core = { 0, 0 };
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	setrlimit(RLIMIT_CORE, &no_core);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	/* Only who has CAP_SETPCAP may and needs to do this. */
+	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	if (syscall(SYS_capset, &header, none) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Requests, identities and most values are text; the rest is for those who read hexadecimal. */
+static void quote_payload(char text[FRAME_PAYLOAD_MAX + 4], const struct frame *frame)
+{
+	*text = '\0';
+	for (size_t i = 0; i < frame->len; i++)
+		if (frame->payload[i] < ' ' || frame->payload[i] > '~')
+			return;
+	snprintf(text, FRAME_PAYLOAD_MAX + 4, " \"%.*s\"", frame->len,
+		 (const char *)frame->payload);
+}
+
+/* -d: "> 0.499043 request "CELL?" 55 01 00 05 ...", '<' for what was received, seconds since start. */
+static void print_frame(void *user, bool sent, const struct frame *frame, const char *meaning,
+			int64_t when)
+{
+	const struct server *server = user;
+	int64_t us = (when - server->started) / 1000;
+	uint8_t bytes[FRAME_MAX];
+	size_t size = frame_encode(frame, bytes);
+	char hex[3 * FRAME_MAX + 1] = "", text[FRAME_PAYLOAD_MAX + 4];
+
+	quote_payload(text, frame);
+	for (size_t i = 0; i < size; i++)
+		snprintf(hex + 3 * i, sizeof(hex) - 3 * i, " %02X", bytes[i]);
+	log_print("%c %lld.%06lld %s%s %s", sent ? '>' : '<', (long long)(us / 1000000),
+		  (long long)(us % 1000000), meaning, text, hex);
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* A server that a terminal stops leaves everybody hanging who reads a file. */
+static void ignore_terminal(void)
+{
+	signal(SIGTSTP, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
+}
+
+static int server_build(struct server *server)
+{
+	const struct service *service = server->service;
+	const struct options *options = service->options;
+	const struct bus_config bus = { .timeout = options->timeout, .tries = options->tries };
+	const struct device_config device = {
+		.address = service->address,
+		.model = service->model,
+		.ttl = options->ttl,
+		.ttl_settings = options->ttl_settings,
+		.grace = options->grace,
+		.deadline = options->deadline,
+		.tries = options->tries,
+		.unlock = options->unlock,
+	};
+	int err = bus_new(&server->bus, service->link, service->table, &bus);
+
+	if (err < 0)
+		return err;
+	server->started = bus_now(server->bus);
+	server->wait_until = server->started + options->wait;
+	if (options->debug)
+		bus_observe(server->bus, print_frame, server);
+	err = device_new(&server->device, server->bus, service->table, &device);
+	if (err < 0)
+		return err;
+	err = tree_new(&server->tree, server->device);
+	if (err < 0)
+		return err;
+	return fs_attach(server->fs, server->device, server->tree);
+}
+
+static void server_take_down(struct server *server)
+{
+	if (server->tree)
+		tree_free(server->tree);
+	if (server->device)
+		device_free(server->device);
+	if (server->bus)
+		bus_free(server->bus);
+	if (server->signal_fd >= 0)
+		close(server->signal_fd);
+	if (server->ready_fd >= 0)
+		close(server->ready_fd);
+}
+
+static int64_t server_wake(const struct server *server)
+{
+	int64_t wake = nsec_min(bus_wake(server->bus), device_wake(server->device));
+
+	wake = nsec_min(wake, fs_wake(server->fs));
+	/* Before the kernel has said hello, only its descriptor can end the start. */
+	return fs_ready(server->fs) ? nsec_min(wake, server->wait_until) : wake;
+}
+
+/* Nobody needs to wait for the BMS's first answers when there is nothing that it could answer on.
+ */
+static bool server_settled(const struct server *server)
+{
+	return device_shape(server->device)->known || bus_state(server->bus) == BUS_ABSENT ||
+	       bus_now(server->bus) >= server->wait_until;
+}
+
+/* Tells the launcher, once, that the mount answers. One that is gone has not wanted this mount. */
+static void server_announce(struct server *server)
+{
+	const struct service *service = server->service;
+
+	if (server->wait_until == NSEC_NEVER || !fs_ready(server->fs) || !server_settled(server))
+		return;
+	server->wait_until = NSEC_NEVER;
+	if (server->ready_fd >= 0)
+		log_leave();
+	log_print("%s is mounted on %s", service->options->device, service->mountpoint);
+	if (server->ready_fd < 0)
+		return;
+	if (write(server->ready_fd, "r", 1) != 1) {
+		log_print("whoever started this has gone");
+		server->stop = true;
+		server->status = 1;
+	}
+	close(server->ready_fd);
+	server->ready_fd = -1;
+}
+
+/* A line when it goes, and one when it is back; what is on its way to another state is no news. */
+static void server_report(struct server *server)
+{
+	enum bus_state state = bus_state(server->bus);
+	const char *why = bus_last_error(server->bus);
+
+	if (state == server->told)
+		return;
+	switch (state) {
+	case BUS_CLOSED:
+	case BUS_OPENING:
+		return;
+	case BUS_ABSENT:
+	case BUS_SILENT:
+		/* Right after the start nobody has had the time to answer. */
+		if (!*why)
+			return;
+		log_print("%s", why);
+		break;
+	case BUS_ONLINE:
+		log_print("%s is online", server->service->options->device);
+		break;
+	}
+	server->told = state;
+}
+
+static void server_end(struct server *server)
+{
+	struct signalfd_siginfo info;
+
+	if (read(server->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	log_print("ended by SIG%s", sigabbrev_np((int)info.ssi_signo));
+	server->stop = true;
+}
+
+static void server_receive(struct server *server)
+{
+	int err = fs_receive(server->fs);
+
+	if (err >= 0)
+		return;
+	if (err == -ENODEV) {
+		log_print("%s was unmounted", server->service->mountpoint);
+	} else {
+		log_print("the connection to the kernel failed: %s", strerror(-err));
+		server->status = 1;
+	}
+	server->stop = true;
+}
+
+static struct timespec *time_left(int64_t now, int64_t wake, struct timespec *left)
+{
+	int64_t ns = wake > now ? wake - now : 0;
+
+	if (wake == NSEC_NEVER)
+		return NULL;
+	left->tv_sec = (time_t)(ns / NSEC_PER_SEC);
+	left->tv_nsec = (long)(ns % NSEC_PER_SEC);
+	return left;
+}
+
+/* One turn of the loop: sleeps until something comes or is due, and deals with it. */
+static void server_turn(struct server *server)
+{
+	struct pollfd set[] = {
+		{ .fd = server->signal_fd, .events = POLLIN },
+		{ .fd = fs_fd(server->fs), .events = POLLIN },
+		{ .fd = -1 },
+	};
+	struct timespec left;
+
+	set[2].fd = bus_fd(server->bus, &set[2].events);
+	if (ppoll(set, 3, time_left(bus_now(server->bus), server_wake(server), &left), NULL) < 0)
+		return;
+	if (set[0].revents)
+		server_end(server);
+	if (!server->stop && set[1].revents)
+		server_receive(server);
+	if (server->stop)
+		return;
+	bus_run(server->bus);
+	device_run(server->device);
+	fs_run(server->fs);
+	server_report(server);
+	server_announce(server);
+}
+
+int server_run(struct fs *fs, const struct service *service)
+{
+	struct server server = {
+		.service = service, .fs = fs, .ready_fd = service->ready_fd, .told = BUS_ONLINE
+	};
+	int err;
+
+	ignore_terminal();
+	server.signal_fd = open_signals();
+	err = server.signal_fd < 0 ? server.signal_fd : server_confine();
+	if (!err)
+		err = server_build(&server);
+	if (err < 0) {
+		log_print("cannot start: %s", strerror(-err));
+		server.status = 1;
+		goto out_take_down;
+	}
+	device_start(server.device);
+	while (!server.stop)
+		server_turn(&server);
+	fs_stop(fs);
+out_take_down:
+	server_take_down(&server);
+	return server.status;
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "nsec.h"
+#include "options.h"
+#include "test.h"
+
+#define WORD_MAX 16
+
+/* Splits a command line at blanks; "''" is an empty word. */
+struct line {
+	char text[512];
+	char *word[WORD_MAX + 1];
+	int words;
+	struct options options;
+	char reason[256];
+};
+
+static int parse(struct line *line, const char *text)
+{
+	char *next = line->text;
+
+	snprintf(line->text, sizeof(line->text), "bmsfs %s", text);
+	line->words = 0;
+	line->reason[0] = '\0';
+	while (next && line->words < WORD_MAX) {
+		char *word = strsep(&next, " ");
+
+		line->word[line->words++] = strcmp(word, "''") ? word : word + 2;
+	}
+	line->word[line->words] = NULL;
+	return options_parse(&line->options, line->words, line->word, line->reason,
+			     sizeof(line->reason));
+}
+
+static void accept_line(struct line *line, const char *text)
+{
+	if (parse(line, text))
+		fail_msg("%s: refused: %s", text, line->reason);
+}
+
+static void test_defaults(void **state)
+{
+	struct line line;
+	const struct options *options = &line.options;
+
+	(void)state;
+	accept_line(&line, "/dev/ttyUSB0 /mnt/bms");
+	assert_int_equal(options->action, ACTION_MOUNT);
+	assert_string_equal(options->device, "/dev/ttyUSB0");
+	assert_string_equal(options->mountpoint, "/mnt/bms");
+	assert_false(options->foreground || options->debug || options->unlock ||
+		     options->read_only || options->private || options->allow_other);
+	assert_int_equal(options->baud, 56000);
+	assert_int_equal(options->address, 0);
+	assert_int_equal(options->tries, 3);
+	assert_int_equal(options->timeout, 350 * NSEC_PER_MSEC);
+	assert_int_equal(options->deadline, 5 * NSEC_PER_SEC);
+	assert_int_equal(options->ttl, NSEC_PER_SEC);
+	assert_int_equal(options->ttl_settings, 10 * NSEC_PER_SEC);
+	assert_int_equal(options->grace, 0);
+	assert_int_equal(options->wait, 2 * NSEC_PER_SEC);
+	assert_string_equal(options->model, "auto");
+	assert_int_equal(options->instructions_count, 0);
+	assert_int_equal(options->uid, getuid());
+	assert_int_equal(options->gid, getgid());
+	assert_int_equal(options->umask, 0);
+	assert_string_equal(options->kernel, "");
+	options_free(&line.options);
+}
+
+static void test_all_set(void **state)
+{
+	struct line line;
+	const struct options *options = &line.options;
+
+	(void)state;
+	accept_line(&line, "-f -o baud=115200,address=127,timeout=0.2,tries=5,deadline=1.5,ttl=0 "
+			   "sim: -ottl_settings=0.000001,grace=60,wait=0 /m "
+			   "-o model=abms,instructions=/a,instructions=/b,unlock,ro,uid=7,gid=8 "
+			   "-o umask=027,private");
+	assert_true(options->foreground);
+	assert_false(options->debug);
+	assert_string_equal(options->device, "sim:");
+	assert_string_equal(options->mountpoint, "/m");
+	assert_int_equal(options->baud, 115200);
+	assert_int_equal(options->address, 127);
+	assert_int_equal(options->timeout, 200 * NSEC_PER_MSEC);
+	assert_int_equal(options->tries, 5);
+	assert_int_equal(options->deadline, 1500 * NSEC_PER_MSEC);
+	assert_int_equal(options->ttl, 0);
+	assert_int_equal(options->ttl_settings, 1000);
+	assert_int_equal(options->grace, 60 * NSEC_PER_SEC);
+	assert_int_equal(options->wait, 0);
+	assert_string_equal(options->model, "abms");
+	assert_int_equal(options->instructions_count, 2);
+	assert_string_equal(options->instructions[0], "/a");
+	assert_string_equal(options->instructions[1], "/b");
+	assert_true(options->unlock && options->read_only && options->private);
+	assert_int_equal(options->uid, 7);
+	assert_int_equal(options->gid, 8);
+	assert_int_equal(options->umask, 027);
+	options_free(&line.options);
+}
+
+static void test_names(void **state)
+{
+	struct line line;
+
+	(void)state;
+	accept_line(&line, "-o uid=root,gid=root sim: /m");
+	assert_int_equal(line.options.uid, 0);
+	assert_int_equal(line.options.gid, 0);
+	options_free(&line.options);
+}
+
+static void test_last_counts(void **state)
+{
+	struct line line;
+
+	(void)state;
+	accept_line(&line, "-o ro,ttl=3 -o rw,ttl=4 sim: /m");
+	assert_false(line.options.read_only);
+	assert_int_equal(line.options.ttl, 4 * NSEC_PER_SEC);
+	options_free(&line.options);
+}
+
+static void test_escapes(void **state)
+{
+	struct line line;
+
+	(void)state;
+	accept_line(&line, "-o instructions=/a\\,b\\\\c,,ro, sim: /m");
+	assert_string_equal(line.options.instructions[0], "/a,b\\c");
+	assert_true(line.options.read_only);
+	options_free(&line.options);
+}
+
+/* Options after the words, as mount(8) puts them, and words that look like options. */
+static void test_order(void **state)
+{
+	struct line line;
+
+	(void)state;
+	assert_int_equal(setenv("POSIXLY_CORRECT", "1", 1), 0);
+	accept_line(&line, "sim: /m -o ro -d");
+	assert_true(line.options.read_only && line.options.debug && line.options.foreground);
+	options_free(&line.options);
+	unsetenv("POSIXLY_CORRECT");
+	accept_line(&line, "-f -- -device -f");
+	assert_string_equal(line.options.device, "-device");
+	assert_string_equal(line.options.mountpoint, "-f");
+	options_free(&line.options);
+}
+
+static void test_mount_options(void **state)
+{
+	static const struct {
+		const char *line, *kernel;
+	} cases[] = {
+		{ "sim: /m -o rw,dev,suid", "" },
+		{ "sim: /m -o defaults,nofail,_netdev,x-systemd.automount,comment=mine,user=me",
+		  "" },
+		{ "sim: /m -o noauto,users,owner,relatime,default_permissions,X-mount.mkdir", "" },
+		{ "sim: /m -o dirsync,sync,noatime,nodev,nosuid,noexec,noexec,sync",
+		  "nodev,nosuid,noexec,noatime,sync,dirsync" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct line line;
+
+		accept_line(&line, cases[i].line);
+		assert_string_equal(line.options.kernel, cases[i].kernel);
+		options_free(&line.options);
+	}
+}
+
+static void test_other_actions(void **state)
+{
+	static const struct {
+		const char *line;
+		enum options_action action;
+	} cases[] = {
+		{ "--help", ACTION_HELP },       { "-h", ACTION_HELP },
+		{ "--version", ACTION_VERSION }, { "-V", ACTION_VERSION },
+		{ "--list", ACTION_LIST },
+	};
+	struct line line;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		accept_line(&line, cases[i].line);
+		assert_int_equal(line.options.action, cases[i].action);
+		options_free(&line.options);
+	}
+	accept_line(&line, "--list --writable --json --category=cells -o instructions=/x");
+	assert_true(line.options.list_writable && line.options.list_json);
+	assert_string_equal(line.options.list_category, "cells");
+	options_free(&line.options);
+}
+
+/* Each refusal names what it refuses. */
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *line, *named;
+	} cases[] = {
+		{ "", "DEVICE" },
+		{ "sim:", "MOUNTPOINT" },
+		{ "sim: ''", "MOUNTPOINT" },
+		{ "'' /m", "DEVICE" },
+		{ "sim: /m /n", "/n" },
+		{ "--list sim: /m", "--list" },
+		{ "--json sim: /m", "--json" },
+		{ "--category", "--category" },
+		{ "-x sim: /m", "-x" },
+		{ "-fx sim: /m", "-x" },
+		{ "--nonsense sim: /m", "--nonsense" },
+		{ "--probe", "--probe" },
+		{ "sim: /m -o", "-o" },
+		{ "-o nonsense sim: /m", "nonsense" },
+		{ "-o nonsense=1 sim: /m", "nonsense=1" },
+		{ "-o nodevs sim: /m", "nodevs" },
+		{ "-o BAUD=56000 sim: /m", "BAUD=56000" },
+		{ "-o baud sim: /m", "baud=RATE" },
+		{ "-o baud= sim: /m", "50 to 4000000" },
+		{ "-o baud=49 sim: /m", "50 to 4000000" },
+		{ "-o baud=4000001 sim: /m", "50 to 4000000" },
+		{ "-o baud=56000.5 sim: /m", "baud=56000.5" },
+		{ "-o address=0 sim: /m", "1 to 127" },
+		{ "-o address=128 sim: /m", "1 to 127" },
+		{ "-o address=-1 sim: /m", "1 to 127" },
+		{ "-o address=4294967297 sim: /m", "1 to 127" },
+		{ "-o timeout=0 sim: /m", "0.01 to 60" },
+		{ "-o timeout=61 sim: /m", "0.01 to 60" },
+		{ "-o timeout=0,35 sim: /m", "timeout=0" },
+		{ "-o tries=0 sim: /m", "1 to 10" },
+		{ "-o tries=11 sim: /m", "1 to 10" },
+		{ "-o deadline=0.09 sim: /m", "0.1 to 3600" },
+		{ "-o deadline=3601 sim: /m", "0.1 to 3600" },
+		{ "-o ttl=-1 sim: /m", "0 to 86400" },
+		{ "-o ttl=1e3 sim: /m", "ttl=1e3" },
+		{ "-o ttl=nan sim: /m", "ttl=nan" },
+		{ "-o ttl=1s sim: /m", "ttl=1s" },
+		{ "-o ttl_settings=86401 sim: /m", "86400" },
+		{ "-o grace=31622420 sim: /m", "grace=31622420" },
+		{ "-o wait=3601 sim: /m", "0 to 3600" },
+		{ "-o model= sim: /m", "model=" },
+		{ "-o instructions= sim: /m", "instructions=" },
+		{ "-o unlock=1 sim: /m", "unlock=1" },
+		{ "-o uid=no-such-user sim: /m", "no-such-user" },
+		{ "-o uid=4294967295 sim: /m", "4294967295" },
+		{ "-o uid=-1 sim: /m", "-1" },
+		{ "-o gid=no-such-group sim: /m", "no-such-group" },
+		{ "-o umask=1000 sim: /m", "1000" },
+		{ "-o umask=8 sim: /m", "umask=8" },
+		{ "-o umask= sim: /m", "umask=" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct line line;
+
+		if (parse(&line, cases[i].line) != -EINVAL)
+			fail_msg("%s: accepted", cases[i].line);
+		if (!strstr(line.reason, cases[i].named))
+			fail_msg("%s: \"%s\" does not name %s", cases[i].line, line.reason,
+				 cases[i].named);
+		options_free(&line.options);
+	}
+}
+
+static void test_too_many_files(void **state)
+{
+	char text[400] = "sim: /m -o ro";
+	struct line line;
+
+	(void)state;
+	for (int i = 0; i <= OPTIONS_FILE_MAX; i++) {
+		size_t used = strlen(text);
+
+		snprintf(text + used, sizeof(text) - used, ",instructions=/%d", i);
+	}
+	assert_int_equal(parse(&line, text), -EINVAL);
+	assert_non_null(strstr(line.reason, "16 times"));
+	options_free(&line.options);
+}
+
+/* The help text names what the parser takes. */
+static void test_help(void **state)
+{
+	static const char *const expected[] = { "-o OPTIONS", "--category=NAME", "baud=RATE",
+						"[56000]",    "umask=OCTAL",     "private" };
+	char text[8192] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	(void)state;
+	assert_non_null(out);
+	options_help(out);
+	assert_int_equal(fclose(out), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++)
+		assert_non_null(strstr(text, expected[i]));
+	assert_null(strstr(text, "probe"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all_set),
+		cmocka_unit_test(test_names),         cmocka_unit_test(test_last_counts),
+		cmocka_unit_test(test_escapes),       cmocka_unit_test(test_order),
+		cmocka_unit_test(test_mount_options), cmocka_unit_test(test_other_actions),
+		cmocka_unit_test(test_refused),       cmocka_unit_test(test_too_many_files),
+		cmocka_unit_test(test_help),
+	};
+
+	return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}
