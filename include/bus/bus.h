@@ -31,7 +31,7 @@ struct peer;
 
 struct bus_config {
 	int64_t timeout; /* ns to the first byte of a reply; 350 ms by the manufacturer's manual */
-	unsigned tries;	 /* of a query */
+	unsigned tries;  /* of a query */
 };
 
 enum bus_counter {
@@ -74,8 +74,8 @@ struct transaction {
 	/* Set by the submitter. */
 	struct peer *peer;
 	const struct instruction *row;
-	bool set;		    /* "XXXX value" instead of "XXXX?" */
-	bool once;		    /* one try only */
+	bool set;                   /* "XXXX value" instead of "XXXX?" */
+	bool once;                  /* one try only */
 	char value[VALUE_TEXT_MAX]; /* of a set */
 
 	/*
@@ -92,9 +92,9 @@ struct transaction {
 	void *user;
 
 	/* Set by the bus. */
-	int64_t asked;	/* when the first byte of the (last) request was sent; 0: never sent */
+	int64_t asked;  /* when the first byte of the (last) request was sent; 0: never sent */
 	unsigned tried; /* requests sent */
-	bool silent;	/* all of them without any answer */
+	bool silent;    /* all of them without any answer */
 	bool queued;
 	uint64_t serial;
 	TAILQ_ENTRY(transaction) entry;
@@ -145,7 +145,7 @@ int bus_fd(const struct bus *bus, short *events);
 
 int64_t bus_now(const struct bus *bus);
 enum bus_state bus_state(const struct bus *bus);
-bool bus_shared(const struct bus *bus);	    /* another master has been heard in the last minute */
+bool bus_shared(const struct bus *bus);     /* another master has been heard in the last minute */
 bool bus_identified(const struct bus *bus); /* false: frames come, but never an identity */
 uint32_t bus_baud(const struct bus *bus);
 const uint64_t *bus_counters(const struct bus *bus);

@@ -13,10 +13,10 @@
 #include "bus/peer.h"
 #include "nsec.h"
 
-#define BUS_GAP		(100 * NSEC_PER_MSEC) /* a longer pause ends a frame and a reply */
-#define BUS_REPLY_MAX	(2 * NSEC_PER_SEC)    /* no reply takes longer, once it may have begun */
-#define BUS_READS	16		      /* portions taken from the link in one turn */
-#define BUS_REOPEN	(500 * NSEC_PER_MSEC)
+#define BUS_GAP         (100 * NSEC_PER_MSEC) /* a longer pause ends a frame and a reply */
+#define BUS_REPLY_MAX   (2 * NSEC_PER_SEC)    /* no reply takes longer, once it may have begun */
+#define BUS_READS       16                    /* portions taken from the link in one turn */
+#define BUS_REOPEN      (500 * NSEC_PER_MSEC)
 #define BUS_SHARED_TIME (60 * NSEC_PER_SEC)
 
 /*
@@ -43,8 +43,8 @@ struct bus {
 
 	/* The line. */
 	enum line_state line;
-	bool absent;	 /* the last attempt to open failed */
-	int64_t opened;	 /* last attempt, or 0 */
+	bool absent;     /* the last attempt to open failed */
+	int64_t opened;  /* last attempt, or 0 */
 	int64_t byte_at; /* when the last byte came */
 	struct frame_decoder decoder;
 	struct frame out; /* being sent, or sent last */
@@ -55,13 +55,13 @@ struct bus {
 	/* The exchange. */
 	enum bus_phase phase;
 	struct transaction *current;
-	int last_error;	      /* of its last try */
-	bool verdict;	      /* no try is left: the fence decides what to call it */
-	bool late;	      /* its last try timed out: its reply may still be told */
+	int last_error;       /* of its last try */
+	bool verdict;         /* no try is left: the fence decides what to call it */
+	bool late;            /* its last try timed out: its reply may still be told */
 	enum reply_state got; /* the reply is over, unless a frame too many comes with it */
 	struct peer *asking;  /* whom the question of the fence went to */
-	int64_t sent;	      /* when the last byte of the request has left, by the baud rate */
-	int64_t due;	      /* when the phase is over */
+	int64_t sent;         /* when the last byte of the request has left, by the baud rate */
+	int64_t due;          /* when the phase is over */
 	uint64_t broken_seen; /* decoder.broken when the request was sent */
 	struct reply reply;
 
@@ -86,16 +86,16 @@ bool line_open(struct bus *bus, int64_t now); /* whether it is open now */
 void line_lost(struct bus *bus, int64_t now);
 void line_send(struct bus *bus, struct peer *peer, const char *payload, size_t size,
 	       const char *meaning, int64_t now);
-bool line_push(struct bus *bus, int64_t now);	 /* the rest of what is being sent; false: lost */
+bool line_push(struct bus *bus, int64_t now);    /* the rest of what is being sent; false: lost */
 bool line_receive(struct bus *bus, int64_t now); /* false: lost */
-void line_pause(struct bus *bus, int64_t now);	 /* ends frames that stopped half-way */
+void line_pause(struct bus *bus, int64_t now);   /* ends frames that stopped half-way */
 
 /* exchange.c */
 void exchange_frame(struct bus *bus, const struct frame *frame, int64_t now);
 void exchange_end(struct bus *bus, int64_t now);   /* what came has been looked at */
 void exchange_timer(struct bus *bus, int64_t now); /* ends what is over its time */
 bool exchange_start(struct bus *bus, int64_t now); /* the next step; whether there may be more */
-int64_t exchange_due(const struct bus *bus);	   /* of the phase */
+int64_t exchange_due(const struct bus *bus);       /* of the phase */
 
 /* bus.c */
 void bus_finish(struct bus *bus, int error, const struct sample *sample);

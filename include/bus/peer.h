@@ -5,8 +5,8 @@
 
 #include "bus/bus.h"
 
-#define PEER_OWED_MAX	  32
-#define PEER_LATEST	  (4 * NSEC_PER_SEC) /* of silence: what is older is lost */
+#define PEER_OWED_MAX     32
+#define PEER_LATEST       (4 * NSEC_PER_SEC) /* of silence: what is older is lost */
 #define PEER_PATIENCE_MAX (2 * NSEC_PER_SEC)
 
 struct peer {
@@ -19,14 +19,14 @@ struct peer {
 	/* The fence; see the head of src/bus/peer.c. */
 	uint64_t asked, answered, mark;
 	int64_t asked_at[PEER_OWED_MAX]; /* of question number i at [i % PEER_OWED_MAX] */
-	bool heard;			 /* an answer since the doubt */
-	bool noise;			 /* other frames since the doubt */
-	bool mute;			 /* frames come, but never an identity: silence must do */
-	bool silent;			 /* nothing came in a whole fence */
-	unsigned unanswered;		 /* questions in a row without any answer */
-	int64_t spoke;			 /* when anything came last, or the doubt arose */
+	bool heard;                      /* an answer since the doubt */
+	bool noise;                      /* other frames since the doubt */
+	bool mute;                       /* frames come, but never an identity: silence must do */
+	bool silent;                     /* nothing came in a whole fence */
+	unsigned unanswered;             /* questions in a row without any answer */
+	int64_t spoke;                   /* when anything came last, or the doubt arose */
 
-	char identity[SAMPLE_TEXT_MAX];	 /* learnt: "" before */
+	char identity[SAMPLE_TEXT_MAX];  /* learnt: "" before */
 	char candidate[SAMPLE_TEXT_MAX]; /* heard once, another than identity */
 
 	/*

@@ -25,8 +25,8 @@ struct device_config {
 	uint8_t address;
 	int model; /* of the table, or MODEL_UNKNOWN: by the identity */
 	int64_t ttl, ttl_settings, grace, deadline; /* ns */
-	unsigned tries;				    /* SETs of one write; only after a lost one */
-	bool unlock;				    /* locked settings may be written */
+	unsigned tries;                             /* SETs of one write; only after a lost one */
+	bool unlock;                                /* locked settings may be written */
 };
 
 /* A set of rows of the instruction table. */

@@ -12,19 +12,19 @@
 #include "nsec.h"
 
 #define DEVICE_UNKNOWN_TIME (600 * NSEC_PER_SEC) /* an unknown instruction stays so */
-#define DEVICE_LOG_MAX	    4096		 /* bytes kept of what a consuming row gave */
+#define DEVICE_LOG_MAX      4096                 /* bytes kept of what a consuming row gave */
 
 /* What is known of one row. */
 struct slot {
 	struct transaction query;
-	bool wanted;	       /* query is submitted */
-	bool has;	       /* sample holds something */
-	bool known;	       /* it has answered since the identity was learnt */
-	int error;	       /* of the last try, or 0 */
-	int64_t asked;	       /* when the sample was asked for */
-	int64_t failed;	       /* when the last try failed */
+	bool wanted;           /* query is submitted */
+	bool has;              /* sample holds something */
+	bool known;            /* it has answered since the identity was learnt */
+	int error;             /* of the last try, or 0 */
+	int64_t asked;         /* when the sample was asked for */
+	int64_t failed;        /* when the last try failed */
 	int64_t unknown_until; /* the BMS does not know this instruction */
-	char *log;	       /* of a consuming row */
+	char *log;             /* of a consuming row */
 	struct sample sample;
 };
 
@@ -44,7 +44,7 @@ struct job {
 	struct transaction transaction;
 	int64_t started;
 	bool confirmed; /* the BMS said SET */
-	unsigned sets;	/* sent */
+	unsigned sets;  /* sent */
 };
 
 TAILQ_HEAD(device_queries, device_query);
@@ -65,13 +65,13 @@ struct device {
 	bool starting;
 	struct device_writes writes;
 	struct job job;
+	int64_t wrote;     /* when the last SET ended; samples asked for before it answer nobody */
 	struct slot *slot; /* one per row */
 };
 
 /* device.c */
 void device_store(struct device *device, unsigned row, int error, const struct sample *sample,
 		  int64_t asked);
-void device_drop_settings(struct device *device);
 bool device_knows_not(const struct device *device, unsigned row); /* marked as unknown */
 
 /* write.c */

@@ -64,7 +64,7 @@ struct link_ops {
 
 struct link {
 	const struct link_ops *ops;
-	uint32_t baud;	      /* asked for; 0 where there is none */
+	uint32_t baud;        /* asked for; 0 where there is none */
 	uint32_t actual_baud; /* what the adapter took, known once open; 0 where there is none */
 	bool low_latency;     /* the adapter took it */
 	char error[256];      /* one sentence on why it is not open, with what to do about it */
@@ -73,7 +73,7 @@ struct link {
 struct link_config {
 	uint32_t baud;
 	const struct instruction_table *table; /* for "sim:" */
-	int64_t now;			       /* for "sim:" */
+	int64_t now;                           /* for "sim:" */
 };
 
 /*

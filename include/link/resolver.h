@@ -12,7 +12,7 @@
 
 struct resolver {
 	pid_t pid; /* 0: none runs */
-	int fd;	   /* readable when the answer is there; -1 */
+	int fd;    /* readable when the answer is there; -1 */
 };
 
 /* An address in numbers, at once. Returns 0, or -ENOENT if @host is a name. */

@@ -22,10 +22,10 @@ struct socket_list {
 struct socket_link {
 	struct link link;
 	char *name; /* "tcp gateway:4001", how sentences start; owned */
-	int fd;	    /* -1 unless connecting or connected */
+	int fd;     /* -1 unless connecting or connected */
 	bool connected;
 	int64_t deadline; /* while opening */
-	unsigned next;	  /* address to try after the present one */
+	unsigned next;    /* address to try after the present one */
 	struct socket_list list;
 };
 

@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define INSTRUCTION_MAX	      192 /* rows of a table */
+#define INSTRUCTION_MAX       192 /* rows of a table */
 #define INSTRUCTION_FIELD_MAX 16
 #define VALUE_DEFAULT_MAX     16
-#define MODEL_MAX	      8
-#define MODEL_UNKNOWN	      (-1)
-#define ORDER_MAX	      16 /* ordering rules of a table */
+#define MODEL_MAX             8
+#define MODEL_UNKNOWN         (-1)
+#define ORDER_MAX             16 /* ordering rules of a table */
 #define ORDER_MEMBER_MAX      8
 #define INSTRUCTION_VARIANTS  (MODEL_MAX + 1)
 
@@ -56,7 +56,7 @@ struct instruction_variant {
 	bool present;
 	bool has_min, has_max, has_default;
 	bool one_frame; /* one data frame whatever the header says; else one per unit */
-	bool trim;	/* trailing numbers outside min..max, or not finite, are no sensors; of an
+	bool trim;      /* trailing numbers outside min..max, or not finite, are no sensors; of an
 			   array, min and max are for this alone */
 	double min, max;
 	char def[VALUE_DEFAULT_MAX];
@@ -64,20 +64,20 @@ struct instruction_variant {
 
 struct instruction {
 	char mnemonic[8]; /* on the wire: "*IDN" */
-	char file[8];	  /* in the tree: "IDN" */
-	char name[48];	  /* "cell over-voltage switch-off" */
+	char file[8];     /* in the tree: "IDN" */
+	char name[48];    /* "cell over-voltage switch-off" */
 	char description[512];
 	char category[16];
-	char unit[12];	  /* as on the wire: "V", "degC"; empty where there is none */
+	char unit[12];    /* as on the wire: "V", "degC"; empty where there is none */
 	char pattern[64]; /* of fnmatch(3), what a VALUE_TEXT that is written must look like */
 	enum value_type type;
 	enum instruction_class class;
 	enum reply_header header;
 	enum verify_method verify;
 	double verify_near;
-	bool array;	/* binary data frames behind a header; else one frame of ASCII */
-	bool writable;	/* may be set */
-	bool locked;	/* ... only with -o unlock */
+	bool array;     /* binary data frames behind a header; else one frame of ASCII */
+	bool writable;  /* may be set */
+	bool locked;    /* ... only with -o unlock */
 	bool consuming; /* reading takes something away from the BMS */
 	uint8_t fields; /* 0: as many numbers of field[0].type as the frame holds */
 	struct field field[INSTRUCTION_FIELD_MAX];
@@ -86,7 +86,7 @@ struct instruction {
 };
 
 struct model {
-	char name[16];	      /* "1q" */
+	char name[16];        /* "1q" */
 	char description[64]; /* "REC 1Q" */
 	char identity[64]; /* pattern of fnmatch(3) for the text of *IDN?, case folded; may be empty
 			    */

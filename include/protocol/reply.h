@@ -13,9 +13,9 @@
 #include "protocol/frame.h"
 #include "protocol/instruction.h"
 
-#define SAMPLE_UNIT_MAX	  15   /* slaves of a master */
+#define SAMPLE_UNIT_MAX   15   /* slaves of a master */
 #define SAMPLE_NUMBER_MAX 1024 /* 15 units of 63 numbers */
-#define SAMPLE_TEXT_MAX	  (FRAME_PAYLOAD_MAX + 1)
+#define SAMPLE_TEXT_MAX   (FRAME_PAYLOAD_MAX + 1)
 
 /* Every integer up to here, and down to its negative, is a double. */
 #define SAMPLE_INTEGER_MAX ((int64_t)1 << 53)
@@ -25,30 +25,30 @@
  * integer of this protocol exactly; the table says which they are.
  */
 struct sample {
-	uint8_t units;			  /* data frames: one per unit; 1 for what has no units */
+	uint8_t units;                    /* data frames: one per unit; 1 for what has no units */
 	uint8_t address[SAMPLE_UNIT_MAX]; /* SND of each data frame */
-	uint8_t count[SAMPLE_UNIT_MAX];	  /* numbers of each unit */
-	uint16_t numbers;		  /* all of them, unit after unit */
-	uint16_t size;			  /* length of text */
-	char text[SAMPLE_TEXT_MAX];	  /* what has no array: the payload, cleaned, as it came */
+	uint8_t count[SAMPLE_UNIT_MAX];   /* numbers of each unit */
+	uint16_t numbers;                 /* all of them, unit after unit */
+	uint16_t size;                    /* length of text */
+	char text[SAMPLE_TEXT_MAX];       /* what has no array: the payload, cleaned, as it came */
 	double number[SAMPLE_NUMBER_MAX];
 };
 
 enum reply_state {
-	REPLY_MORE,	/* so far it fits; more frames belong to it */
+	REPLY_MORE,     /* so far it fits; more frames belong to it */
 	REPLY_COMPLETE, /* the sample is whole */
-	REPLY_REFUSED,	/* the BMS said ERROR...; its text is in sample.text */
-	REPLY_UNFIT,	/* this is no reply to that request; reason says why */
+	REPLY_REFUSED,  /* the BMS said ERROR...; its text is in sample.text */
+	REPLY_UNFIT,    /* this is no reply to that request; reason says why */
 };
 
 struct reply {
 	const struct instruction *row;
 	const struct instruction_variant *variant;
-	bool set;	      /* a reply to "XXXX value": SET or ERRORn */
+	bool set;             /* a reply to "XXXX value": SET or ERRORn */
 	uint8_t address;      /* whom was asked */
 	unsigned frames;      /* frames taken */
 	unsigned expected;    /* data frames that the header announces */
-	unsigned bytes;	      /* their length, where the header states it; else 0 */
+	unsigned bytes;       /* their length, where the header states it; else 0 */
 	const char *reason;   /* a few words, for REPLY_UNFIT */
 	struct sample sample; /* being filled */
 };

@@ -17,23 +17,23 @@
 #define BATTERY_UNIT_MAX   15
 #define BATTERY_CELL_MAX   16 /* of each unit */
 #define BATTERY_SENSOR_MAX 8  /* of each unit */
-#define BATTERY_LOG_MAX	   8
+#define BATTERY_LOG_MAX    8
 
 struct battery_shape {
 	uint8_t units, cells, sensors; /* cells and sensors of each unit */
-	bool lifepo4;		       /* else lithium-ion */
+	bool lifepo4;                  /* else lithium-ion */
 	double capacity_Ah;
 	double resistance_ohm; /* of a typical cell */
 };
 
 /* The settings that matter to the battery, in the units of the wire. */
 struct battery_limits {
-	double balance_start_V;					 /* BMIN */
+	double balance_start_V;                                  /* BMIN */
 	double over_V, over_release_V, under_V, under_release_V; /* CMAX, MAXH, CMIN, MINH */
-	double full_V, low_V, difference_V;			 /* CHAR, CLOW, RAZL */
+	double full_V, low_V, difference_V;                      /* CHAR, CLOW, RAZL */
 	double hot_degC, cold_degC, board_degC, board_release_K; /* TMAX, TMIN, TBAL, BMTH */
-	double capacity_Ah, charge_C, discharge_C;		 /* CAPA, CHAC, DCHC */
-	double charge_A, discharge_A;				 /* MAXC, MAXD of all devices */
+	double capacity_Ah, charge_C, discharge_C;               /* CAPA, CHAC, DCHC */
+	double charge_A, discharge_A;                            /* MAXC, MAXD of all devices */
 };
 
 /* The numbers that ERRO gives (REC Active BMS manual). */
@@ -51,13 +51,13 @@ enum battery_alarm {
 enum battery_phase { BATTERY_CHARGING, BATTERY_FULL, BATTERY_DISCHARGING };
 
 struct battery_cell {
-	double charge;	  /* 0 to 1, what is really in it */
+	double charge;    /* 0 to 1, what is really in it */
 	double capacity;  /* relative to the pack's */
-	double ohm;	  /* shown by RINT */
-	double leak_A;	  /* self discharge */
-	double lag_V;	  /* the slow part of the voltage drop */
+	double ohm;       /* shown by RINT */
+	double leak_A;    /* self discharge */
+	double lag_V;     /* the slow part of the voltage drop */
 	double voltage_V; /* as measured */
-	bool bleeding;	  /* being balanced */
+	bool bleeding;    /* being balanced */
 };
 
 struct battery_watch {
@@ -78,16 +78,16 @@ struct battery {
 	int64_t clock_s;       /* what the BMS's clock shows now, in seconds since 1970 */
 
 	enum battery_phase phase;
-	double phase_s;	       /* for how long */
+	double phase_s;        /* for how long */
 	double wish_C, wish_s; /* sun or load for now, and how long it lasts */
 	double current_A;      /* positive charges */
 
 	double soc, soh; /* fractions; soc as the BMS counts it */
-	double cycles;	 /* full ones */
+	double cycles;   /* full ones */
 	double over_count, under_count;
 	double in_Wh, out_Wh;
 	unsigned balanced; /* the cell that is balanced, from 1; 0: none */
-	bool deep;	   /* soc was low enough to make the next charge a cycle */
+	bool deep;         /* soc was low enough to make the next charge a cycle */
 
 	struct battery_cell cell[BATTERY_UNIT_MAX * BATTERY_CELL_MAX]; /* unit after unit */
 	double sensor_degC[BATTERY_UNIT_MAX * BATTERY_SENSOR_MAX];     /* likewise, exact */

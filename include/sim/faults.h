@@ -17,7 +17,7 @@ struct faults {
 /* What is in store for one reply. */
 struct fault_plan {
 	bool hit[SIM_FAULTS];
-	int64_t delay;		  /* of SIM_DELAY and SIM_LATE together */
+	int64_t delay;            /* of SIM_DELAY and SIM_LATE together */
 	struct sim_random detail; /* for what is drawn about the bytes */
 };
 

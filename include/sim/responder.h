@@ -33,7 +33,7 @@ struct responder {
 	uint8_t address;
 	uint64_t seed;
 	char identity[64];
-	double number[INSTRUCTION_MAX];		    /* what a set stored, by row */
+	double number[INSTRUCTION_MAX];             /* what a set stored, by row */
 	char text[INSTRUCTION_MAX][VALUE_TEXT_MAX]; /* likewise */
 	struct battery_shape shape;
 	struct battery battery;

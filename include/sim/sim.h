@@ -32,12 +32,12 @@ enum sim_fault {
 extern const char *const sim_fault_name[SIM_FAULTS];
 
 struct sim_config {
-	char model[16];	     /* "1q"; decides address, identity and instructions */
+	char model[16];      /* "1q"; decides address, identity and instructions */
 	uint8_t address;     /* 0: the model's */
-	uint8_t units;	     /* 1 to 15; more than one only for a master */
-	uint8_t cells;	     /* per unit, 1 to 16; 0: the model's usual number */
+	uint8_t units;       /* 1 to 15; more than one only for a master */
+	uint8_t cells;       /* per unit, 1 to 16; 0: the model's usual number */
 	uint8_t sensors;     /* per unit, 1 to 8; 0: the model's usual number */
-	uint32_t baud;	     /* pace; 0: no pace, bytes are due at once */
+	uint32_t baud;       /* pace; 0: no pace, bytes are due at once */
 	double turnaround_s; /* from the end of a request to the start of its reply */
 	uint64_t seed;
 	double rate[SIM_FAULTS]; /* 0 to 1 */

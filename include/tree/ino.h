@@ -10,8 +10,8 @@
 #define ENTRY_FIRST 2 /* the first node of its table */
 
 struct place {
-	uint8_t dir;	 /* enum dir_kind */
-	uint8_t unit;	 /* 1..15; 0 where there are no units */
+	uint8_t dir;     /* enum dir_kind */
+	uint8_t unit;    /* 1..15; 0 where there are no units */
 	uint8_t channel; /* number of a cell or sensor from 1; 0 where there is none */
 	uint8_t entry;
 };

@@ -59,7 +59,7 @@ enum node_number { NUMBER_NONE, NUMBER_UNIT, NUMBER_CHANNEL };
 struct source {
 	const char *row;   /* mnemonic; NULL ends the list */
 	const char *field; /* or NULL */
-	bool whole;	   /* compute() looks into the sample itself */
+	bool whole;        /* compute() looks into the sample itself */
 };
 
 #define FROM(mnemonic)            \

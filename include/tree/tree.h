@@ -33,7 +33,7 @@ struct tree_stat {
 	mode_t mode; /* type and permissions: 0755, 0644, 0444, 0400 */
 	uint32_t size;
 	int64_t sampled; /* when the oldest sample shown was asked for; 0 for never */
-	bool timed;	 /* it shows samples at all; else its times are those of the mount */
+	bool timed;      /* it shows samples at all; else its times are those of the mount */
 };
 
 /* @device stays the caller's. -ENOMEM. */

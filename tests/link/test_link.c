@@ -188,7 +188,7 @@ static void test_fail_cuts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kinds),	    cmocka_unit_test(test_no_kind),
+		cmocka_unit_test(test_kinds),       cmocka_unit_test(test_no_kind),
 		cmocka_unit_test(test_sim_answers), cmocka_unit_test(test_words),
 		cmocka_unit_test(test_fail_cuts),
 	};

@@ -133,8 +133,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers_at_once), cmocka_unit_test(test_name),
-		cmocka_unit_test(test_unknown_name),	cmocka_unit_test(test_stopped_early),
-		cmocka_unit_test(test_killed_child),	cmocka_unit_test(test_no_descriptor_left),
+		cmocka_unit_test(test_unknown_name),    cmocka_unit_test(test_stopped_early),
+		cmocka_unit_test(test_killed_child),    cmocka_unit_test(test_no_descriptor_left),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,10 +15,10 @@ static void test_baud_fits(void **state)
 		uint32_t asked, actual;
 		bool fits;
 	} cases[] = {
-		{ 56000, 56000, true },	 { 56000, 55944, true },   { 56000, 57120, true },
+		{ 56000, 56000, true },  { 56000, 55944, true },   { 56000, 57120, true },
 		{ 56000, 57121, false }, { 56000, 54880, true },   { 56000, 54879, false },
 		{ 56000, 57600, false }, { 56000, 38400, false },  { 115200, 115384, true },
-		{ 9600, 0, false },	 { 1, UINT32_MAX, false }, { UINT32_MAX, 0, false },
+		{ 9600, 0, false },      { 1, UINT32_MAX, false }, { UINT32_MAX, 0, false },
 	};
 
 	(void)state;

@@ -82,9 +82,9 @@ static void test_floats_are_written_as_captured(void **state)
 		float value;
 		const char *text;
 	} rows[] = {
-		{ 450, "4.50000e2" },	     { 0.05F, "5.00000e-2" },	   { 0.25F, "2.50000e-1" },
-		{ -123.51F, "-1.23510e2" },  { 3.94F, "3.94000e0" },	   { 0, "0.00000e0" },
-		{ 1, "1.00000e0" },	     { 9.999999F, "1.00000e1" },   { 0.1F, "1.00000e-1" },
+		{ 450, "4.50000e2" },        { 0.05F, "5.00000e-2" },      { 0.25F, "2.50000e-1" },
+		{ -123.51F, "-1.23510e2" },  { 3.94F, "3.94000e0" },       { 0, "0.00000e0" },
+		{ 1, "1.00000e0" },          { 9.999999F, "1.00000e1" },   { 0.1F, "1.00000e-1" },
 		{ -0.0003F, "-3.00000e-4" }, { 0.0078125F, "7.81250e-3" }, { 1e10F, "1.00000e10" },
 	};
 	char text[32];
@@ -118,9 +118,9 @@ static void test_settings_are_kept(void **state)
 static void test_refused_sets_change_nothing(void **state)
 {
 	static const char *const requests[] = {
-		"CMAX 4.31", "CMAX 1.99",  "CMAX 9.9",	"CMAX",	    "CMAX ",
+		"CMAX 4.31", "CMAX 1.99",  "CMAX 9.9",  "CMAX",     "CMAX ",
 		"CMAX  3.6", "CMAX 3,6",   "CMAX 3.6 ", "CMAX 3e0", "CMAX nan",
-		"CMAX 0x3",  "CMAX 3.6\n", "CMAX +3",	"CMAX 3.",  "CMAX .5",
+		"CMAX 0x3",  "CMAX 3.6\n", "CMAX +3",   "CMAX 3.",  "CMAX .5",
 	};
 
 	(void)state;
@@ -445,9 +445,9 @@ static void test_impossible_shapes_are_refused(void **state)
 		const char *model, *word;
 		uint8_t units, cells, sensors, address;
 	} rows[] = {
-		{ "3q", "3q", 1, 0, 0, 0 },	   { "1q", "units", 2, 0, 0, 0 },
-		{ "1q", "units", 0, 0, 0, 0 },	   { "master", "units", 16, 0, 0, 0 },
-		{ "1q", "cells", 1, 17, 0, 0 },	   { "1q", "sensors", 1, 0, 9, 0 },
+		{ "3q", "3q", 1, 0, 0, 0 },        { "1q", "units", 2, 0, 0, 0 },
+		{ "1q", "units", 0, 0, 0, 0 },     { "master", "units", 16, 0, 0, 0 },
+		{ "1q", "cells", 1, 17, 0, 0 },    { "1q", "sensors", 1, 0, 9, 0 },
 		{ "1q", "address", 1, 0, 0, 128 },
 	};
 	struct sim_config config = sim_config_default;

@@ -125,8 +125,8 @@ static void test_queue_is_bounded(void **state)
 
 static void test_requests_in_pieces_and_broken_ones(void **state)
 {
-	static const uint8_t request[] = { 0x55, 0x01, 0x00, 0x05, 'C',	 'A',
-					   'P',	 'A',  '?',  0x3B, 0xE0, 0xAA };
+	static const uint8_t request[] = { 0x55, 0x01, 0x00, 0x05, 'C',  'A',
+					   'P',  'A',  '?',  0x3B, 0xE0, 0xAA };
 	uint8_t broken[sizeof(request)];
 
 	(void)state;

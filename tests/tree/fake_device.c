@@ -8,7 +8,7 @@
 #include <string.h>
 
 const char *const bus_counter_name[BUS_COUNTERS] = {
-	"requests", "replies", "refusals", "timeouts", "late",	     "broken",
+	"requests", "replies", "refusals", "timeouts", "late",       "broken",
 	"unfit",    "foreign", "fences",   "opens",    "bytes_sent", "bytes_received",
 };
 

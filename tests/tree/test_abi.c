@@ -15,10 +15,10 @@
 #include "tree/node.h"
 #include "tree/tree.h"
 
-#define DATE	 "November 2026"
-#define CONTACT	 "the developers of bmsfs"
+#define DATE     "November 2026"
+#define CONTACT  "the developers of bmsfs"
 #define FILE_MAX 256 /* files of the tree, numbers taken as N, M and K */
-#define WIDTH	 80
+#define WIDTH    80
 #define PAGE_MAX (256 * 1024)
 
 /* A file of the tree as all models together show it. */
@@ -280,7 +280,7 @@ static void add_row_values(struct abi *abi, const struct instruction *row)
 			    row->field[i].unit[0] ? " in " : "", row->field[i].unit);
 	} else {
 		add(abi, "\t\t%s%s%s%s\n", type_text[row->type], unit, row->unit,
-		    row->array	     ? ", one a line"
+		    row->array       ? ", one a line"
 		    : row->consuming ? ", a line for each reply so far"
 				     : "");
 	}

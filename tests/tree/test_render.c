@@ -8,7 +8,7 @@
 
 /* The cells that a 1Q sent (captured), and the numbers that its LCD3 held. */
 static const double cells[] = {
-	3.966f,	 3.9661f, 3.9666f, 3.9663f, 3.967f,  3.9635f, 3.9644f,
+	3.966f,  3.9661f, 3.9666f, 3.9663f, 3.967f,  3.9635f, 3.9644f,
 	3.9577f, 3.9648f, 3.9669f, 3.9652f, 3.9641f, 3.9656f, 3.9643f,
 };
 static const double extremes[] = { 1, 8, 1, 13, 1, 3, 105 };
@@ -301,7 +301,7 @@ static void test_small_buffers(void **state)
 	struct fixture *fixture = *state;
 	const struct freshness fresh = { .call = FAKE_NOW };
 	static const char *const files[] = {
-		"SOC",	"CELL",	    "LCD3", "CAPA", "IDN", "bus/counters", "pack/error_text",
+		"SOC",  "CELL",     "LCD3", "CAPA", "IDN", "bus/counters", "pack/error_text",
 		"ERRL", "bus/state"
 	};
 

@@ -206,9 +206,9 @@ static void test_modes(void **state)
 		bool unlock;
 		mode_t mode;
 	} cases[] = {
-		{ "SOC", false, 0444 },	      { "CELL", false, 0444 },
+		{ "SOC", false, 0444 },       { "CELL", false, 0444 },
 		{ "CMAX", false, 0644 },      { "RSBR", false, 0444 },
-		{ "RSBR", true, 0644 },	      { "ERRL", true, 0400 },
+		{ "RSBR", true, 0644 },       { "ERRL", true, 0400 },
 		{ "bus/state", false, 0444 }, { "units/1/cells/1/voltage", true, 0444 },
 	};
 

@@ -82,7 +82,7 @@ static void test_list(void **state)
 		const char *path;
 		unsigned count;
 	} cases[] = {
-		{ "CMAX", 8 }, { "IDN", 4 },	   { "CELL", 5 },  { "SOC", 5 },
+		{ "CMAX", 8 }, { "IDN", 4 },       { "CELL", 5 },  { "SOC", 5 },
 		{ "pack", 0 }, { "bus/state", 4 }, { "cells", 0 },
 	};
 
