@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,6 +13,19 @@
 
 /* The program itself looks for things there while it serves. */
 static const char *const needed[] = { "/dev", "/proc" };
+
+static bool is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	unsigned entries = 0;
+
+	if (!dir)
+		return true;
+	while (entries <= 2 && readdir(dir))
+		entries++;
+	closedir(dir);
+	return entries <= 2;
+}
 
 static int check_directory(const char *path)
 {
@@ -32,6 +46,10 @@ static int check_directory(const char *path)
 			log_print("%s: cannot be covered, bmsfs needs %s itself", path, needed[i]);
 			return -EBUSY;
 		}
+	}
+	if (!is_empty(path)) {
+		log_print("%s: is not empty, and the mount would hide what is in it", path);
+		return -ENOTEMPTY;
 	}
 	return 0;
 }

@@ -51,6 +51,18 @@ static int load_table(struct instruction_table *table, const struct options *opt
 	return err;
 }
 
+static void print_categories(const struct instruction_table *table, const char *unknown)
+{
+	const char *last = "";
+
+	log_print("%s: there is no such category, but these:", unknown);
+	for (size_t i = 0; i < table->rows; i++) {
+		if (strcmp(table->row[i].category, last) != 0)
+			log_print("  %s", table->row[i].category);
+		last = table->row[i].category;
+	}
+}
+
 static int print_list(const struct options *options)
 {
 	const struct list_options list = { .writable = options->list_writable,
@@ -65,7 +77,7 @@ static int print_list(const struct options *options)
 	if (!err && fflush(stdout) == EOF)
 		err = -EIO;
 	if (err == -ENOENT)
-		log_print("%s: there is no such category", options->list_category);
+		print_categories(&table, options->list_category);
 	else if (err < 0)
 		log_print("cannot print the list: %s", strerror(-err));
 	instruction_table_free(&table);

@@ -289,6 +289,17 @@ static void write_interrupted(fuse_req_t req, void *user)
 	parked_fail(parked, -EINTR);
 }
 
+/* Not a value in one piece: the BMS is not told, and whoever wonders finds why in bus/last_error. */
+static void refuse(fuse_req_t req, fuse_ino_t ino)
+{
+	struct fs *fs = fs_of(req);
+	char path[FS_PATH_MAX];
+
+	tree_path(fs->tree, ino, path, sizeof(path));
+	bus_explain(device_bus(fs->device), "%s: takes one value in one write", path);
+	reply_error(req, ino, -EINVAL);
+}
+
 static void store(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size,
 		  const struct fuse_file_info *info)
 {
@@ -328,7 +339,7 @@ void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, o
 	snprintf(detail, sizeof(detail), "%zu@%lld", size, (long long)offset);
 	request_tell(req, ino, "write", detail);
 	if (size > FS_WRITE_MAX || goes_on || info->writepage) {
-		reply_error(req, ino, -EINVAL);
+		refuse(req, ino);
 	} else if (fuse_req_interrupted(req)) {
 		reply_error(req, ino, -EINTR);
 	} else {
