@@ -174,11 +174,11 @@ static void server_announce(struct server *server)
 	if (server->wait_until == NSEC_NEVER || !fs_ready(server->fs) || !server_settled(server))
 		return;
 	server->wait_until = NSEC_NEVER;
-	if (server->ready_fd >= 0)
-		log_leave();
-	log_print("%s is mounted on %s", service->options->device, service->mountpoint);
-	if (server->ready_fd < 0)
+	if (server->ready_fd < 0) {
+		log_print("%s is mounted on %s", service->options->device, service->mountpoint);
 		return;
+	}
+	log_leave();
 	if (write(server->ready_fd, "r", 1) != 1) {
 		log_print("whoever started this has gone");
 		server->stop = true;

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The documents say what the programs do: options, errors, names of files, links, shell sessions."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SIM = os.path.abspath(sys.argv.pop())
+BMSFS = os.path.abspath(sys.argv.pop())
+ROOT = Path(__file__).resolve().parents[2]
+MOUNT = "/mnt/bms"  # what the documents call the mount point
+PATIENCE = 60
+PAGES = {BMSFS: ROOT / "docs/bmsfs.8", SIM: ROOT / "docs/bmsfs-sim.1"}
+MARKDOWN = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").rglob("*.md")])
+
+
+def help_of(program):
+    return subprocess.run([program, "--help"], capture_output=True, text=True, timeout=PATIENCE,
+                          check=True).stdout
+
+
+def plain(mdoc):
+    """The words of a piece of mdoc, without its macros."""
+    text = re.sub(r"^\.[A-Z][a-z] ", "", mdoc, flags=re.M)
+    return re.sub(r" ([.,;:])", r"\1", " ".join(text.split()))
+
+
+def items(page, *macros):
+    """Maps what follows .It MACRO to the text of that item."""
+    found = {}
+    pattern = rf"^\.It (?:{'|'.join(macros)}) (.*)\n((?:(?!\.(?:It|El)).*\n)*)"
+    for head, text in re.findall(pattern, page, flags=re.M):
+        found[head] = text
+    return found
+
+
+def section(page, name):
+    return re.search(rf"^\.Sh {name}\n((?:(?!\.Sh ).*\n)*)", page, flags=re.M).group(1)
+
+
+def table(markdown, first):
+    """Rows of the Markdown table whose first head is @first, as lists of cells."""
+    match = re.search(rf"^\| {first} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", markdown, flags=re.M)
+    return [[cell.strip() for cell in line.strip("|").split(" |")]
+            for line in match.group(1).splitlines()]
+
+
+def prose(markdown):
+    return re.sub(r"^```.*?^```$", "", markdown, flags=re.M | re.S)
+
+
+class Options(unittest.TestCase):
+    def flags_of_help(self, program):
+        lines = [line for line in help_of(program).splitlines() if line.startswith("  -")]
+        return {flag for line in lines
+                for flag in re.findall(r"(?<!\S)--?[a-zA-Z][a-z]*", re.split(r"\s{2,}", line)[1])}
+
+    def test_flags(self):
+        for program, page in PAGES.items():
+            heads = items(page.read_text(), "Fl")
+            shown = {"-" + flag for head in heads
+                     for flag in re.findall(r"(?:^|Fl )(-?[a-zA-Z]+)", head)}
+            self.assertEqual(shown, self.flags_of_help(program), page)
+
+    def options_of_help(self):
+        """Maps NAME to its default, in words, or None."""
+        found = {}
+        for line in help_of(BMSFS).split("OPTIONS, with")[1].splitlines():
+            match = re.match(r"  (\w+)(?:=\w+)? .*?(?:\[(.*)\])?$", line)
+            if match:
+                found[match[1]] = match[2]
+        return found
+
+    def test_mount_options(self):
+        heads = items(section(PAGES[BMSFS].read_text(), "MOUNT OPTIONS"), "Cm")
+        shown = {}
+        for head, text in heads.items():
+            match = re.search(r"Default: (.*)\.$", plain(text))
+            shown[head.split()[0]] = match[1] if match else None
+        self.assertEqual(shown, self.options_of_help())
+
+    def test_readme(self):
+        known = self.options_of_help()
+        for name, default, *_ in table((ROOT / "README.md").read_text(), "option"):
+            name = name.strip("`").split("=")[0]
+            self.assertIn(name, known)
+            if default and default != "by model":
+                self.assertEqual(default, known[name], name)
+
+    def test_lint(self):
+        if not shutil.which("mandoc"):
+            self.skipTest("there is no mandoc here")
+        for page in PAGES.values():
+            lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", str(page)],
+                                  capture_output=True, text=True, timeout=PATIENCE, check=False)
+            self.assertEqual(lint.stdout, "")
+
+
+class Errors(unittest.TestCase):
+    def test_same_in_both(self):
+        readme = {row[0].strip("`"): row[1].replace("`", "")
+                  for row in table((ROOT / "README.md").read_text(), "errno")}
+        errors = section(PAGES[BMSFS].read_text(), "ERROR NUMBERS")
+        page = {head: plain(text) for head, text in items(errors, "Bq Er").items()}
+        self.assertEqual(readme, page)
+
+
+class Names(unittest.TestCase):
+    def test_links(self):
+        for document in MARKDOWN:
+            for link in re.findall(r"\]\(([^)#\s]+)", document.read_text()):
+                if not re.match(r"[a-z]+:", link):
+                    self.assertTrue((document.parent / link).exists(), f"{document}: {link}")
+
+    def test_files(self):
+        folders = r"(?:src|include|tests|scripts|docs|data|\.ci)/"
+        pages = [*MARKDOWN, *PAGES.values(), *(ROOT / "docs/ABI").iterdir()]
+        for document in pages:
+            for name in re.findall(rf"(?<![\w./-]){folders}[\w./-]*[\w/]", document.read_text()):
+                if not name.startswith("tests/ROOM"):
+                    self.assertTrue((ROOT / name).exists(), f"{document}: {name}")
+
+    def test_tree(self):
+        """What documents call a file of the mount is in docs/ABI, and what is there is in the page."""
+        abi = set()
+        for document in (ROOT / "docs/ABI").iterdir():
+            abi |= set(re.findall(r"^What:\t+MOUNTPOINT/(\S+)", document.read_text(), flags=re.M))
+        folders = {str(folder) for name in abi for folder in Path(name).parents}
+        letters = {"units": "N", "cells": "M", "sensors": "K"}
+
+        def known(name):
+            parts = name.rstrip("/").split("/")
+            if parts[0] == "cells" and len(parts) > 1:
+                parts = ["units", "1", *parts]
+            for at in range(1, len(parts)):
+                if parts[at].isdigit():
+                    parts[at] = letters.get(parts[at - 1], parts[at])
+            return "/".join(parts) in abi | folders
+
+        names = []
+        for document in [ROOT / "README.md", *PAGES.values()]:
+            text = document.read_text()
+            names += re.findall(rf"{MOUNT}/(\w[\w/]*)", text)
+            names += re.findall(r"`((?:pack|units|cells|bus)/[\w/]*)`", text)
+            names += re.findall(r"^\.(?:It )?Pa ((?:pack|units|cells|bus)/[\w/]*)", text, flags=re.M)
+        self.assertGreater(len(names), 40)
+        for name in names:
+            self.assertTrue(known(name), f"{name} is not in docs/ABI")
+        page = PAGES[BMSFS].read_text()
+        for name in abi:
+            if "/" in name:
+                self.assertRegex(page, rf"Pa {name}\b")
+
+
+class Sessions(unittest.TestCase):
+    """The sessions of README.md, each below a comment that says how its output is compared."""
+
+    def setUp(self):
+        try:
+            os.close(os.open("/dev/fuse", os.O_RDWR))
+        except OSError as error:
+            self.skipTest(f"/dev/fuse: {error.strerror}")
+        self.folder = tempfile.mkdtemp()
+        self.mount = os.path.join(self.folder, "bms")
+        os.mkdir(self.mount)
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.addCleanup(self.unmount)
+
+    def unmount(self):
+        if os.path.ismount(self.mount):
+            subprocess.run(["fusermount3", "-u", self.mount], check=True, timeout=PATIENCE)
+
+    def run_command(self, command):
+        """Returns its status and output. A file takes that, which a daemon may keep open."""
+        path = f"{os.path.dirname(BMSFS)}:{os.environ.get('PATH', '/usr/bin:/bin')}"
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(
+                ["bash", "-c", command.replace(MOUNT, self.mount)], stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, timeout=PATIENCE, check=False,
+                env={**os.environ, "PATH": path, "LC_ALL": "C"})
+            output.seek(0)
+            said = output.read()
+        return done.returncode, re.sub(r"^bash: line \d+: ", "bash: ", said, flags=re.M)
+
+    def compare(self, command, shown, exact):
+        if command.startswith("getfattr") and not shutil.which("getfattr"):
+            return
+        status, said = self.run_command(command)
+        said = said.replace(self.mount, MOUNT)
+        program = "bash|" + re.escape(command.split()[0])
+        fails = bool(re.search(rf"^(?:{program}): .*: [A-Z]", shown, flags=re.M))
+        self.assertEqual(status != 0, fails, f"{command}: status {status}: {said}")
+        words, wanted = said.split(), shown.split()
+        if command.startswith("ls "):  # in columns on a terminal only
+            words, wanted = sorted(words), sorted(wanted)
+        if not exact:
+            words, wanted = ([re.sub(r"-?\d+(\.\d+)?", "#", word) for word in all_words]
+                             for all_words in (words, wanted))
+        self.assertEqual(words, wanted, command)
+
+    def test_readme(self):
+        text = (ROOT / "README.md").read_text()
+        blocks = re.findall(r"^<!-- sim: (exact|shape) -->\n```console\n(.*?)^```$", text,
+                            flags=re.M | re.S)
+        self.assertEqual(len(blocks), len(re.findall("^```console", text, flags=re.M)),
+                         "a console block without <!-- sim: exact --> or <!-- sim: shape -->")
+        self.assertGreater(len(blocks), 2)
+        for kind, block in blocks:
+            steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, flags=re.M)
+            for command, shown in steps:
+                with self.subTest(command=command):
+                    self.compare(command, shown, kind == "exact")
+            self.unmount()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
