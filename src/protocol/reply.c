@@ -106,9 +106,11 @@ static enum reply_state reply_take_scalar(struct reply *reply, const struct fram
 	enum value_type type = reply->row->type;
 	struct sample *sample = &reply->sample;
 
-	if (frame_is_text(frame, "SET"))
-		return reply_unfit(reply, "a confirmation that nobody waits for");
 	sample_set_text(sample, frame);
+	if (!strcmp(sample->text, "SET"))
+		return reply_unfit(reply, "a confirmation that nobody waits for");
+	if (!strncmp(sample->text, "ERROR", 5))
+		return REPLY_REFUSED;
 	/* A log that is read until it is empty may end so; nothing else has an empty value. */
 	if (!sample->size && !reply->row->consuming)
 		return reply_unfit(reply, "an empty text");

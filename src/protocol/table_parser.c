@@ -22,6 +22,10 @@ int parser_fail(struct parser *parser, unsigned line, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text + used, size - (size_t)used, format, args);
 	va_end(args);
+	/* What a file holds must not reach anybody's terminal as it is. */
+	for (char *c = text + used; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
 	parser->failed = parser->line ? parser->line : 1;
 	return -EINVAL;
 }

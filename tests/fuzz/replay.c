@@ -3,16 +3,15 @@
  * Runs a fuzz target over files, or over every file of a folder, without libFuzzer.
  * Fails if there was nothing to run.
  */
+#include "fuzz.h"
+
 #include <dirent.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #define INPUT_MAX (1 << 20)
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#pragma weak LLVMFuzzerInitialize
 
 /* Returns 1 for a file that was run, -1 for one that cannot be read. */
 static int replay_file(const char *path)
@@ -68,6 +67,8 @@ int main(int argc, char **argv)
 {
 	int done = 0;
 
+	if (LLVMFuzzerInitialize && LLVMFuzzerInitialize(&argc, &argv))
+		return EXIT_FAILURE;
 	for (int i = 1; i < argc; i++) {
 		struct stat stat_buffer;
 		int count;
