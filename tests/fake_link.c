@@ -31,7 +31,8 @@ static void fake_close(struct link *link)
 {
 	struct fake_link *fake = fake_of(link);
 
-	fake->hung_up = false;
+	fake->closes++;
+	fake->hung_up = fake->blocked = false;
 }
 
 static ssize_t fake_read(struct link *link, void *bytes, size_t size)
@@ -72,7 +73,8 @@ static ssize_t fake_write(struct link *link, const void *bytes, size_t size)
 		snprintf(link->error, sizeof(link->error), "unplugged");
 		return -ENODEV;
 	}
-	if (fake->write_max && size > fake->write_max)
+	fake->blocked = fake->write_max && size > fake->write_max;
+	if (fake->blocked)
 		size = fake->write_max;
 	frame_decoder_feed(&fake->decoder, bytes, size);
 	while (frame_decoder_next(&fake->decoder, &frame))
@@ -91,7 +93,7 @@ static int64_t fake_wake(const struct link *link)
 {
 	const struct fake_link *fake = fake_of(link);
 
-	if (fake->hung_up)
+	if (fake->hung_up || fake->blocked)
 		return fake->now;
 	return fake->head == fake->tail ? NSEC_NEVER : fake->plan[fake->head].due;
 }

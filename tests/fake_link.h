@@ -20,11 +20,12 @@ struct fake_link {
 	int open_result; /* of open(): 1, or -errno */
 	bool hung_up;
 	size_t write_max; /* takes no more in one write(); 0: all */
+	bool blocked;     /* it did not take all */
 	/* Called for each whole request; plans replies with fake_reply_*(). */
 	void (*request)(struct fake_link *fake, const struct frame *frame);
 	void *user;
 	unsigned requests; /* frames received from the host */
-	unsigned opens;
+	unsigned opens, closes;
 	char log[4096]; /* their payloads, a space behind each */
 	struct frame_decoder decoder;
 	size_t head, tail; /* of what is planned, in order of time */

@@ -85,8 +85,9 @@ struct transaction {
 	 *	-ETIMEDOUT   no answer
 	 *	-EIO         an answer came and did not fit
 	 *	-EREMOTEIO   the BMS refused
+	 *	-EINVAL      the value is too long to be sent
 	 *	-EOPNOTSUPP  the BMS was silent to every try of this query, and answered other
-	 *questions in between
+	 *	             questions in between
 	 */
 	void (*done)(struct transaction *transaction, int error, const struct sample *sample);
 	void *user;

@@ -16,6 +16,7 @@
 #define BUS_GAP         (100 * NSEC_PER_MSEC) /* a longer pause ends a frame and a reply */
 #define BUS_REPLY_MAX   (2 * NSEC_PER_SEC)    /* no reply takes longer, once it may have begun */
 #define BUS_READS       16                    /* portions taken from the link in one turn */
+#define BUS_STRAY       8                     /* so many lost bytes may have been a frame */
 #define BUS_REOPEN      (500 * NSEC_PER_MSEC)
 #define BUS_SHARED_TIME (60 * NSEC_PER_SEC)
 
@@ -51,6 +52,7 @@ struct bus {
 	uint8_t out_bytes[FRAME_MAX];
 	size_t out_size, out_sent;
 	bool echo_due; /* our own frame may come back once */
+	bool no_echo;  /* replies have come without it: who says the same is another master */
 
 	/* The exchange. */
 	enum bus_phase phase;
@@ -62,7 +64,8 @@ struct bus {
 	struct peer *asking;  /* whom the question of the fence went to */
 	int64_t sent;         /* when the last byte of the request has left, by the baud rate */
 	int64_t due;          /* when the phase is over */
-	uint64_t broken_seen; /* decoder.broken when the request was sent */
+	uint64_t broken_seen; /* decoder.broken and .dropped when the line was last sound */
+	uint64_t dropped_seen;
 	struct reply reply;
 
 	/* Another master's exchange that we wait out. */
@@ -89,13 +92,16 @@ void line_send(struct bus *bus, struct peer *peer, const char *payload, size_t s
 bool line_push(struct bus *bus, int64_t now);    /* the rest of what is being sent; false: lost */
 bool line_receive(struct bus *bus, int64_t now); /* false: lost */
 void line_pause(struct bus *bus, int64_t now);   /* ends frames that stopped half-way */
+bool line_damaged(const struct bus *bus);        /* something came that may have been a frame */
+void line_forgive(struct bus *bus);
 
 /* exchange.c */
 void exchange_frame(struct bus *bus, const struct frame *frame, int64_t now);
-void exchange_end(struct bus *bus, int64_t now);   /* what came has been looked at */
-void exchange_timer(struct bus *bus, int64_t now); /* ends what is over its time */
-bool exchange_start(struct bus *bus, int64_t now); /* the next step; whether there may be more */
-int64_t exchange_due(const struct bus *bus);       /* of the phase */
+void exchange_damage(struct bus *bus, int64_t now); /* has anything come that is no frame? */
+void exchange_end(struct bus *bus, int64_t now);    /* what came has been looked at */
+void exchange_timer(struct bus *bus, int64_t now);  /* ends what is over its time */
+bool exchange_start(struct bus *bus, int64_t now);  /* the next step; whether there may be more */
+int64_t exchange_due(const struct bus *bus);        /* of the phase */
 
 /* bus.c */
 void bus_finish(struct bus *bus, int error, const struct sample *sample);

@@ -49,12 +49,18 @@ void peer_init(struct peer *peer, uint8_t address, int64_t timeout, int64_t now)
 void peer_doubt(struct peer *peer, int64_t now);
 bool peer_in_doubt(const struct peer *peer);
 
+/* Likewise; but a fence in progress goes on, and ends as it would have if nobody answers. */
+void peer_suspect(struct peer *peer, int64_t now);
+
 /* *IDN? is being sent, by us or by another master. */
 void peer_asks(struct peer *peer, int64_t now);
 bool peer_owes(const struct peer *peer); /* answers to *IDN? that may still come */
 
 /* When the next question of the fence is due (it may be past), or the silence of a mute one is over. */
 int64_t peer_ask_due(const struct peer *peer);
+
+/* When the last question that is settled was asked; the last answer came to that or a later one. */
+int64_t peer_answered_at(const struct peer *peer);
 
 /* Questions older than PEER_LATEST are lost, if the BMS was silent for as long. */
 void peer_expire(struct peer *peer, int64_t now);

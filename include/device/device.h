@@ -79,7 +79,8 @@ struct device_query {
 	void *user;
 
 	/* Set by the device. */
-	bool finished; /* done() is about to be called */
+	struct row_set asked; /* what was missing at first */
+	bool finished;        /* done() is about to be called */
 	TAILQ_ENTRY(device_query) entry;
 };
 

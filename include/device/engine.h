@@ -73,10 +73,12 @@ struct device {
 void device_store(struct device *device, unsigned row, int error, const struct sample *sample,
 		  int64_t asked);
 bool device_knows_not(const struct device *device, unsigned row); /* marked as unknown */
+void device_overwrite(struct device *device);                     /* a SET has ended */
 
 /* write.c */
 void job_start(struct device *device);
 void job_run(struct device *device, int64_t now);
+void job_restart(struct device *device); /* what was read is of another BMS */
 int64_t job_wake(const struct device *device);
 
 #endif

@@ -174,10 +174,11 @@ void bus_run(struct bus *bus)
 	if (bus->line == LINE_CLOSED && TAILQ_EMPTY(&bus->queue))
 		return;
 	if (line_open(bus, now) && line_push(bus, now) && line_receive(bus, now)) {
-		do
+		do {
 			exchange_timer(bus, now);
-		while (bus->line == LINE_OPEN && bus->phase == PHASE_REST &&
-		       exchange_start(bus, now));
+			bus->wake = NSEC_NEVER; /* what was submitted meanwhile is seen below */
+		} while (bus->line == LINE_OPEN && bus->phase == PHASE_REST &&
+			 exchange_start(bus, now));
 	}
 	if (!bus->current && TAILQ_EMPTY(&bus->queue))
 		return;

@@ -58,10 +58,14 @@ static bool reply_frame(struct bus *bus, const struct frame *frame, int64_t now)
 
 	if (first && frame->snd != t->peer->address)
 		return false;
-	if (identity && peer_owes(t->peer) &&
-	    (!peer_answers(t->peer, now) || t->row != idn_row(bus))) {
-		bus_tell(bus, false, frame, "late identity", now);
-		return true;
+	if (identity && peer_owes(t->peer)) {
+		peer_answers(t->peer, now);
+		if (t->row != idn_row(bus) || bus->got != REPLY_MORE) {
+			bus_tell(bus, false, frame, "late identity", now);
+			return true;
+		}
+		/* It may answer an earlier question, and is no fresher than that. */
+		t->asked = nsec_min(t->asked, peer_answered_at(t->peer));
 	}
 	bus_tell(bus, false, frame, t->row->mnemonic, now);
 	if (bus->got != REPLY_MORE) {
@@ -84,14 +88,15 @@ void exchange_end(struct bus *bus, int64_t now)
 
 	if (bus->phase != PHASE_REPLY || bus->got == REPLY_MORE)
 		return;
-	if (bus->decoder.broken != bus->broken_seen) {
+	if (line_damaged(bus)) {
 		try_unfit(bus, "a damaged frame came with it", now);
 		return;
 	}
 	bus->phase = PHASE_REST;
-	t->peer->spoke = now;
+	bus->no_echo = bus->no_echo || bus->echo_due;
 	peer_was_prompt(t->peer);
-	peer_settle(t->peer, t->peer->asked);
+	if (t->row != idn_row(bus))
+		peer_settle(t->peer, t->peer->asked);
 	reply_over(bus);
 }
 
@@ -103,7 +108,8 @@ static bool late_frame(struct bus *bus, const struct frame *frame, int64_t now)
 {
 	struct transaction *t = bus->current;
 
-	if (!bus->late || !t || t->row == idn_row(bus))
+	/* A text may as well be the identity of another BMS. */
+	if (!bus->late || !t || (t->row->type == VALUE_TEXT && !t->set))
 		return false;
 	bus->got = reply_take(&bus->reply, frame);
 	if (bus->got == REPLY_UNFIT) {
@@ -122,10 +128,12 @@ static bool late_frame(struct bus *bus, const struct frame *frame, int64_t now)
 
 static void identity_told(struct bus *bus, struct peer *peer, enum peer_heard heard)
 {
-	int64_t asked = peer->asked_at[peer->answered % PEER_OWED_MAX];
+	int64_t asked = peer_answered_at(peer);
 
-	if (bus->phase == PHASE_ASK && bus->asking == peer)
+	if (bus->phase == PHASE_ASK && bus->asking == peer) {
 		bus->phase = PHASE_REST;
+		bus->no_echo = bus->no_echo || bus->echo_due;
+	}
 	if (!peer_in_doubt(peer))
 		bus->counter[BUS_FENCES]++;
 	if (heard == PEER_LEARNT || heard == PEER_CHANGED)
@@ -139,10 +147,8 @@ static void doubtful_frame(struct bus *bus, struct peer *peer, const struct fram
 	bool ours = bus->current && bus->current->peer == peer;
 	enum peer_heard heard;
 
-	if (!peer_is_identity(peer, frame) && ours && late_frame(bus, frame, now)) {
-		peer->spoke = now;
+	if (!peer_is_identity(peer, frame) && ours && late_frame(bus, frame, now))
 		return;
-	}
 	heard = peer_hear(peer, frame, now);
 	bus_tell(bus, false, frame, heard == PEER_OTHER ? "dropped" : "identity", now);
 	if (heard != PEER_OTHER)
@@ -167,6 +173,10 @@ static bool hold_frame(struct bus *bus, const struct frame *frame, int64_t now)
 		hold_over(bus, now);
 	if (!bus->hold || (bus->foreign.frames == 0 && frame->snd != bus->foreign.address))
 		return false;
+	if (peer && asked_idn && !peer->identity[0]) {
+		bus->hold = false;
+		return false;
+	}
 	if (peer && bus->foreign.frames == 0 && peer_is_identity(peer, frame)) {
 		bus->hold = !(peer_owes(peer) && peer_answers(peer, now) && asked_idn);
 		return true;
@@ -236,23 +246,53 @@ static void foreign_request(struct bus *bus, const struct frame *frame, int64_t 
 		peer_doubt(peer, now);
 }
 
+/*
+ * It may have been the request of another master, whose reply is then to come. While we await a
+ * reply, that is thought of when it ends.
+ */
+void exchange_damage(struct bus *bus, int64_t now)
+{
+	struct peer *peer;
+
+	if (bus->phase == PHASE_REPLY || !line_damaged(bus))
+		return;
+	line_forgive(bus);
+	bus->late = false;
+	TAILQ_FOREACH (peer, &bus->peers, entry)
+		peer_suspect(peer, now);
+}
+
+/* A frame of the host's address: our own, heard back, or that of another master. */
+static void host_frame(struct bus *bus, const struct frame *frame, int64_t now)
+{
+	bool awaited =
+		bus->phase == PHASE_ASK || (bus->phase == PHASE_REPLY && bus->reply.frames == 0);
+	bool echo = awaited && frame->dst == bus->out.dst && frame->len == bus->out.len &&
+		    memcmp(frame->payload, bus->out.payload, frame->len) == 0;
+
+	if (echo && bus->echo_due) {
+		bus->echo_due = false;
+		bus_tell(bus, false, frame, "echo", now);
+		return;
+	}
+	if (echo)
+		bus->no_echo = false; /* is it one after all? Then so is the next. */
+	exchange_end(bus, now);
+	foreign_request(bus, frame, now);
+}
+
 void exchange_frame(struct bus *bus, const struct frame *frame, int64_t now)
 {
 	struct peer *peer = bus_find_peer(bus, frame->snd);
 
 	if (frame->snd == FRAME_HOST) {
-		if (bus->echo_due && frame->dst == bus->out.dst && frame->len == bus->out.len &&
-		    memcmp(frame->payload, bus->out.payload, frame->len) == 0) {
-			bus->echo_due = false;
-			bus_tell(bus, false, frame, "echo", now);
-			return;
-		}
-		exchange_end(bus, now);
-		foreign_request(bus, frame, now);
+		host_frame(bus, frame, now);
 		return;
 	}
-	if (peer)
+	if (peer) {
 		peer->silent = false;
+		peer->spoke = now;
+	}
 	if (bus->phase == PHASE_REPLY && reply_frame(bus, frame, now))
 		return;
 	if (bus->hold && hold_frame(bus, frame, now))
@@ -312,9 +352,15 @@ void exchange_timer(struct bus *bus, int64_t now)
 		return;
 	}
 	bus->counter[BUS_TIMEOUTS]++;
+	if (line_damaged(bus)) {
+		bus_explain(bus, "%s: the reply was damaged or cut off",
+			    bus->current->row->mnemonic);
+		try_failed(bus, -EIO, now);
+		return;
+	}
 	bus_explain(bus, "%s: no answer within %.2f s", bus->current->row->mnemonic,
 		    (double)bus->current->peer->patience / NSEC_PER_SEC);
-	try_failed(bus, bus->decoder.broken == bus->broken_seen ? -ETIMEDOUT : -EIO, now);
+	try_failed(bus, -ETIMEDOUT, now);
 }
 
 static void silent(struct bus *bus, struct peer *peer, int64_t now)
@@ -365,18 +411,25 @@ static bool try_verdict(struct bus *bus)
 	struct transaction *t = bus->current;
 	int error = bus->last_error;
 
-	if (t->silent && !t->set && !t->once)
+	/* A mute BMS answers no questions between, so it may as well be off. */
+	if (t->silent && !t->set && !t->once && !t->peer->mute)
 		error = -EOPNOTSUPP;
 	bus_finish(bus, error, NULL);
 	return true;
 }
 
-static void try_send(struct bus *bus, int64_t now)
+/* Returns whether there may be another step at once. */
+static bool try_send(struct bus *bus, int64_t now)
 {
 	struct transaction *t = bus->current;
 	char payload[64];
 	size_t size = t->set ? instruction_set(t->row, t->value, payload)
 			     : instruction_query(t->row, payload);
+
+	if (size == 0) {
+		bus_finish(bus, -EINVAL, NULL);
+		return true;
+	}
 
 	t->tried++;
 	t->asked = now;
@@ -387,6 +440,7 @@ static void try_send(struct bus *bus, int64_t now)
 	if (t->row == idn_row(bus) && !t->set)
 		peer_asks(t->peer, now);
 	line_send(bus, t->peer, payload, size, t->tried > 1 ? "again" : "request", now);
+	return false;
 }
 
 bool exchange_start(struct bus *bus, int64_t now)
@@ -415,6 +469,5 @@ bool exchange_start(struct bus *bus, int64_t now)
 		return fence_step(bus, t->peer, now);
 	if (bus->verdict)
 		return try_verdict(bus);
-	try_send(bus, now);
-	return false;
+	return try_send(bus, now);
 }

@@ -28,6 +28,7 @@ static bool line_opened(struct bus *bus, int result, int64_t now)
 	if (bus->link->ops->flush)
 		bus->link->ops->flush(bus->link);
 	frame_decoder_reset(&bus->decoder);
+	bus->no_echo = false;
 	TAILQ_FOREACH (peer, &bus->peers, entry) {
 		peer_doubt(peer, now);
 		peer->silent = true;
@@ -87,6 +88,18 @@ bool line_push(struct bus *bus, int64_t now)
 	return true;
 }
 
+void line_forgive(struct bus *bus)
+{
+	bus->broken_seen = bus->decoder.broken;
+	bus->dropped_seen = bus->decoder.dropped;
+}
+
+bool line_damaged(const struct bus *bus)
+{
+	return bus->decoder.broken != bus->broken_seen ||
+	       bus->decoder.dropped - bus->dropped_seen >= BUS_STRAY;
+}
+
 void line_send(struct bus *bus, struct peer *peer, const char *payload, size_t size,
 	       const char *meaning, int64_t now)
 {
@@ -95,8 +108,8 @@ void line_send(struct bus *bus, struct peer *peer, const char *payload, size_t s
 	frame_make(&bus->out, peer->address, FRAME_HOST, payload, size);
 	bus->out_size = frame_encode(&bus->out, bus->out_bytes);
 	bus->out_sent = 0;
-	bus->echo_due = true;
-	bus->broken_seen = bus->decoder.broken;
+	bus->echo_due = !bus->no_echo;
+	line_forgive(bus);
 	bus->counter[BUS_REQUESTS]++;
 	bus->sent = now;
 	if (baud)
@@ -111,8 +124,11 @@ static void line_frames(struct bus *bus, int64_t now)
 	uint64_t broken = bus->decoder.broken;
 	struct frame frame;
 
-	while (bus->line == LINE_OPEN && frame_decoder_next(&bus->decoder, &frame))
+	while (bus->line == LINE_OPEN && frame_decoder_next(&bus->decoder, &frame)) {
+		exchange_damage(bus, now);
 		exchange_frame(bus, &frame, now);
+	}
+	exchange_damage(bus, now);
 	bus->counter[BUS_BROKEN] += bus->decoder.broken - broken;
 }
 

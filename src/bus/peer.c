@@ -47,6 +47,16 @@ void peer_doubt(struct peer *peer, int64_t now)
 	peer->spoke = now;
 }
 
+void peer_suspect(struct peer *peer, int64_t now)
+{
+	unsigned unanswered = peer_in_doubt(peer) ? peer->unanswered : 0;
+	bool noise = peer->noise;
+
+	peer_doubt(peer, now);
+	peer->unanswered = unanswered;
+	peer->noise = noise;
+}
+
 bool peer_in_doubt(const struct peer *peer)
 {
 	if (peer->answered < peer->mark)
@@ -79,6 +89,11 @@ int64_t peer_ask_due(const struct peer *peer)
 	if (peer->asked < peer->mark || peer->unanswered == 0)
 		return 0;
 	return last + peer->patience;
+}
+
+int64_t peer_answered_at(const struct peer *peer)
+{
+	return peer->asked_at[peer->answered % PEER_OWED_MAX];
 }
 
 void peer_expire(struct peer *peer, int64_t now)
@@ -155,7 +170,6 @@ enum peer_heard peer_hear(struct peer *peer, const struct frame *frame, int64_t 
 	peer->candidate[0] = '\0';
 	if (!known)
 		return PEER_LEARNT;
-	peer->answered = peer->asked;
 	peer_doubt(peer, now);
 	return PEER_CHANGED;
 }

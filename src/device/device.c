@@ -120,7 +120,9 @@ bool device_knows_not(const struct device *device, unsigned row)
 /* What was asked for before the last write: that may have changed more than its own setting. */
 static bool overwritten(const struct device *device, unsigned row)
 {
-	return device->table->row[row].class != CLASS_IDENTITY &&
+	const struct instruction *i = &device->table->row[row];
+
+	return i->class != CLASS_IDENTITY && !i->consuming &&
 	       device->slot[row].asked < device->wrote;
 }
 
@@ -203,6 +205,7 @@ bool device_query(struct device *device, struct device_query *query)
 	if (query_settle(device, query))
 		return true;
 	TAILQ_INSERT_TAIL(&device->parked, query, entry);
+	query->asked = query->need;
 	query->finished = false;
 	for (size_t row = 0; row < device->table->rows; row++)
 		if (row_set_has(&query->need, row))
@@ -301,6 +304,12 @@ const char *device_log(const struct device *device, unsigned row)
 	return log ? log : "";
 }
 
+static void shape_count(uint8_t count[SAMPLE_UNIT_MAX], const struct sample *sample)
+{
+	memset(count, 0, SAMPLE_UNIT_MAX);
+	memcpy(count, sample->count, sample->units);
+}
+
 static void shape_learn(struct device *device, unsigned row)
 {
 	const struct sample *sample = &device->slot[row].sample;
@@ -309,9 +318,9 @@ static void shape_learn(struct device *device, unsigned row)
 	if ((int)row == device->cell) {
 		shape.known = true;
 		shape.units = sample->units;
-		memcpy(shape.cells, sample->count, sizeof(shape.cells));
+		shape_count(shape.cells, sample);
 	} else if ((int)row == device->ptem) {
-		memcpy(shape.sensors, sample->count, sizeof(shape.sensors));
+		shape_count(shape.sensors, sample);
 	}
 	if (memcmp(&shape, &device->shape, sizeof(shape)) == 0)
 		return;
@@ -365,6 +374,26 @@ static void query_done(struct transaction *transaction, int error, const struct 
 	device_store(device, row, error, sample, transaction->asked);
 }
 
+/* Who waits for several rows and had this one already needs it once more. */
+static void row_demand(struct device *device, unsigned row)
+{
+	struct device_query *query;
+
+	TAILQ_FOREACH (query, &device->parked, entry)
+		if (row_set_has(&query->asked, row))
+			row_set_add(&query->need, row);
+	if (row_missed(device, row))
+		slot_want(device, row);
+}
+
+void device_overwrite(struct device *device)
+{
+	device->wrote = bus_now(device->bus);
+	for (size_t row = 0; row < device->table->rows; row++)
+		if (device->slot[row].has && overwritten(device, row))
+			row_demand(device, row);
+}
+
 static void slot_drop(struct device *device, unsigned row)
 {
 	struct slot *slot = &device->slot[row];
@@ -373,6 +402,7 @@ static void slot_drop(struct device *device, unsigned row)
 		return;
 	slot->has = false;
 	slot->error = 0;
+	row_demand(device, row);
 	tell_sampled(device, row);
 }
 
@@ -390,14 +420,15 @@ static void model_set(struct device *device, int model)
 /* Identity, shape and the marks of unknown instructions are no longer known. */
 static void forget(struct device *device)
 {
+	const struct shape nothing = { 0 };
 	for (size_t row = 0; row < device->table->rows; row++) {
 		device->slot[row].unknown_until = 0;
 		device->slot[row].known = false;
 		if (device->table->row[row].class == CLASS_IDENTITY)
 			slot_drop(device, row);
 	}
-	if (device->shape.known) {
-		device->shape = (struct shape){ 0 };
+	if (memcmp(&device->shape, &nothing, sizeof(nothing)) != 0) {
+		device->shape = nothing;
 		tell_reshaped(device);
 	}
 	model_set(device, MODEL_UNKNOWN);
@@ -424,9 +455,13 @@ static void peer_identity(void *user, const char *text, int64_t asked, bool chan
 	struct device *device = user;
 
 	if (changed) {
-		for (size_t row = 0; row < device->table->rows; row++)
+		for (size_t row = 0; row < device->table->rows; row++) {
 			slot_drop(device, row);
+			free(device->slot[row].log);
+			device->slot[row].log = NULL;
+		}
 		forget(device);
+		job_restart(device);
 	}
 	model_set(device, model_identify(device->table, text));
 	if (device->idn >= 0)
@@ -451,7 +486,7 @@ void device_start(struct device *device)
 	const int rows[] = { device->idn, device->cell, device->ptem };
 
 	if (device->starting)
-		return;
+		device_query_cancel(device, &device->start);
 	device->start = (struct device_query){
 		.fresh.call = bus_now(device->bus),
 		.done = start_done,
@@ -469,8 +504,12 @@ static void rows_unwant(struct device *device, const struct device_query *query)
 	for (size_t row = 0; row < device->table->rows; row++) {
 		struct slot *slot = &device->slot[row];
 
-		if (row_set_has(&query->need, row) && slot->wanted && !row_missed(device, row) &&
-		    bus_withdraw(device->bus, &slot->query))
+		if (!row_set_has(&query->need, row) || !slot->wanted || row_missed(device, row))
+			continue;
+		/* What a consuming row was asked for may come late, and never again. */
+		if (device->table->row[row].consuming && slot->query.asked)
+			continue;
+		if (bus_withdraw(device->bus, &slot->query))
 			slot->wanted = false;
 	}
 }

@@ -112,6 +112,7 @@ static void number_text(const struct device *device, unsigned row, char text[VAL
 static int pair_check(const struct device *device, unsigned other, int step, bool or_equal)
 {
 	const struct device_write *write = device->job.write;
+	bool known = job_has(device, write->row);
 	double limit = number_of(device, other);
 	double wanted = write->setting.number, before = number_of(device, write->row);
 	double wrong = step < 0 ? limit - wanted : wanted - limit;
@@ -119,7 +120,7 @@ static int pair_check(const struct device *device, unsigned other, int step, boo
 	bool violated = or_equal ? wrong > 0 : wrong >= 0;
 	char text[VALUE_TEXT_MAX] = "";
 
-	if (!violated || ((or_equal ? was > 0 : was >= 0) && wrong <= was))
+	if (!violated || (known && (or_equal ? was > 0 : was >= 0) && wrong <= was))
 		return 0;
 	number_text(device, other, text);
 	bus_explain(device->bus, "%s: %s is refused because it must be %s%s %s, which is %s",
@@ -167,9 +168,10 @@ static void job_read(struct device *device)
 {
 	struct job *job = &device->job;
 	unsigned self = job->write->row;
-	int error, row;
+	int error = 0;
+	int row = readable(device, self) && !job_has(device, self) ? (int)self
+								   : operands_check(device, &error);
 
-	row = operands_check(device, &error);
 	if (row >= 0) {
 		job_submit(device, row, false);
 		job->step = JOB_READ;
@@ -217,6 +219,7 @@ static void checked(struct device *device, int error)
 	struct job *job = &device->job;
 	struct device_write *write = job->write;
 	const struct instruction *row = &device->table->row[write->row];
+	bool stands;
 
 	if (error) {
 		job_finish(device, device->slot[write->row].error);
@@ -227,15 +230,15 @@ static void checked(struct device *device, int error)
 		job_finish(device, 0);
 		return;
 	}
-	if (!job->confirmed && strcmp(write->after, write->before) == 0 &&
-	    job->sets < device->config.tries) {
+	stands = strcmp(write->after, write->before) == 0;
+	if (!job->confirmed && stands && job->sets < device->config.tries) {
 		job_submit(device, write->row, true);
 		job->step = JOB_SET;
 		return;
 	}
 	bus_explain(device->bus, "%s: %s was written, but the BMS says %s", row->file,
 		    write->setting.text, write->after);
-	job_finish(device, job->confirmed ? -EIO : -ETIMEDOUT);
+	job_finish(device, job->confirmed || !stands ? -EIO : -ETIMEDOUT);
 }
 
 static void job_done(struct transaction *transaction, int error, const struct sample *sample)
@@ -246,7 +249,7 @@ static void job_done(struct transaction *transaction, int error, const struct sa
 	enum job_step step = job->step;
 
 	if (transaction->set && transaction->asked)
-		device->wrote = bus_now(device->bus);
+		device_overwrite(device);
 	if (!transaction->set)
 		device_store(device, row, error, sample, transaction->asked);
 	if (!job->write) {
@@ -255,6 +258,8 @@ static void job_done(struct transaction *transaction, int error, const struct sa
 	}
 	switch (step) {
 	case JOB_READ:
+		if (row == job->write->row && !error)
+			job->started = transaction->asked;
 		operand_read(device, row, error);
 		break;
 	case JOB_SET:
@@ -274,15 +279,21 @@ void job_start(struct device *device)
 
 	if (job->step != JOB_IDLE || job->write || TAILQ_EMPTY(&device->writes))
 		return;
-	*job = (struct job){ .write = TAILQ_FIRST(&device->writes),
-			     .started = bus_now(device->bus) };
+	*job = (struct job){ .write = TAILQ_FIRST(&device->writes) };
 	TAILQ_REMOVE(&device->writes, job->write, entry);
-	if (readable(device, job->write->row)) {
-		job_submit(device, job->write->row, false);
-		job->step = JOB_READ;
-	} else {
-		job_read(device);
-	}
+	/* What is read begins with the setting itself, and only from there on it counts. */
+	job->started = readable(device, job->write->row) ? NSEC_NEVER : bus_now(device->bus);
+	job_read(device);
+}
+
+void job_restart(struct device *device)
+{
+	struct job *job = &device->job;
+
+	if (!job->write || job->step != JOB_SET || job->sets || job->transaction.asked ||
+	    !bus_withdraw(device->bus, &job->transaction))
+		return;
+	job_read(device);
 }
 
 void device_write(struct device *device, struct device_write *write)
@@ -319,24 +330,37 @@ bool device_write_cancel(struct device *device, struct device_write *write)
 /* Over its deadline: the caller is answered, whatever the bus is doing. */
 static void write_expire(struct device *device, struct device_write *write)
 {
+	struct job *job = &device->job;
+
 	if (!device_write_cancel(device, write)) {
 		write->sent = true;
-		device->job.write = NULL;
+		job->write = NULL;
+		/* No second SET once the caller has been told. */
+		if (job->step == JOB_SET && !job->transaction.asked &&
+		    bus_withdraw(device->bus, &job->transaction))
+			job_finish(device, 0);
 	}
 	write_tell(device, write, -ETIMEDOUT);
 }
 
+static struct device_write *write_overdue(const struct device *device, int64_t now)
+{
+	struct device_write *write = device->job.write;
+
+	if (write && write->deadline <= now)
+		return write;
+	TAILQ_FOREACH (write, &device->writes, entry)
+		if (write->deadline <= now)
+			break;
+	return write;
+}
+
 void job_run(struct device *device, int64_t now)
 {
-	struct device_write *write, *next;
+	struct device_write *write;
 
-	if (device->job.write && device->job.write->deadline <= now)
-		write_expire(device, device->job.write);
-	for (write = TAILQ_FIRST(&device->writes); write; write = next) {
-		next = TAILQ_NEXT(write, entry);
-		if (write->deadline <= now)
-			write_expire(device, write);
-	}
+	while ((write = write_overdue(device, now)))
+		write_expire(device, write);
 }
 
 int64_t job_wake(const struct device *device)

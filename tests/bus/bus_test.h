@@ -3,6 +3,7 @@
 #ifndef BMSFS_BUS_TEST_H
 #define BMSFS_BUS_TEST_H
 
+#include "bus/peer.h"
 #include "fake_link.h"
 #include "test.h"
 
@@ -22,7 +23,7 @@ struct world {
 	void *user;
 };
 
-static void world_identity(void *user, const char *text, int64_t asked, bool changed)
+static inline void world_identity(void *user, const char *text, int64_t asked, bool changed)
 {
 	struct world *world = user;
 
@@ -33,7 +34,7 @@ static void world_identity(void *user, const char *text, int64_t asked, bool cha
 	memcpy(world->identity, text, strlen(text) + 1);
 }
 
-static void world_lost(void *user)
+static inline void world_lost(void *user)
 {
 	struct world *world = user;
 
@@ -42,7 +43,7 @@ static void world_lost(void *user)
 
 static const struct peer_observer world_observer = { world_identity, world_lost };
 
-static struct world *world_new(void (*request)(struct fake_link *, const struct frame *))
+static inline struct world *world_new(void (*request)(struct fake_link *, const struct frame *))
 {
 	static const struct bus_config config = { .timeout = MSEC(350), .tries = 3 };
 	struct world *world = calloc(1, sizeof(*world));
@@ -57,14 +58,15 @@ static struct world *world_new(void (*request)(struct fake_link *, const struct 
 	return world;
 }
 
-static void world_free(struct world *world)
+static inline void world_free(struct world *world)
 {
 	bus_free(world->bus);
 	instruction_table_free(&world->table);
 	free(world);
 }
 
-static void world_done(struct transaction *transaction, int error, const struct sample *sample)
+static inline void world_done(struct transaction *transaction, int error,
+			      const struct sample *sample)
 {
 	struct world *world = transaction->user;
 
@@ -74,7 +76,7 @@ static void world_done(struct transaction *transaction, int error, const struct 
 		sample_copy(&world->sample, sample);
 }
 
-static void world_submit(struct world *world, const char *mnemonic, const char *value)
+static inline void world_submit(struct world *world, const char *mnemonic, const char *value)
 {
 	int row = instruction_find(&world->table, mnemonic);
 
@@ -94,7 +96,7 @@ static void world_submit(struct world *world, const char *mnemonic, const char *
 }
 
 /* Runs one transaction to its end, at most a minute, and returns its error. */
-static int world_ask(struct world *world, const char *mnemonic, const char *value)
+static inline int world_ask(struct world *world, const char *mnemonic, const char *value)
 {
 	world_submit(world, mnemonic, value);
 	fake_run(&world->fake, world->bus, NULL, 60 * NSEC_PER_SEC, &world->done);
@@ -102,7 +104,7 @@ static int world_ask(struct world *world, const char *mnemonic, const char *valu
 	return world->error;
 }
 
-static bool frame_asks(const struct frame *frame, const char *text)
+static inline bool frame_asks(const struct frame *frame, const char *text)
 {
 	return frame_is_text(frame, text);
 }

@@ -12,9 +12,12 @@
 
 struct line {
 	uint64_t seed;
-	unsigned drop, late, corrupt, noise; /* of 1000 replies */
-	int64_t latest;			     /* delay of a late one, at most */
-	bool serial; /* the BMS sleeps before each reply, one after the other */
+	unsigned drop, late;     /* of 1000 replies */
+	unsigned corrupt, noise; /* of 1000 frames that we hear */
+	unsigned foreign;        /* of 1000: another master asks meanwhile */
+	unsigned hang_up;        /* of 1000 requests: the adapter goes away before */
+	int64_t latest;          /* delay of a late one, at most */
+	bool serial;             /* the BMS sleeps before each reply, one after the other */
 	int64_t busy_until;
 };
 
@@ -41,15 +44,12 @@ static int64_t line_delay(struct fake_link *fake, struct line *line)
 	return line->busy_until - fake->now;
 }
 
-static void line_frame(struct fake_link *fake, struct line *line, int64_t delay,
-		       const void *payload, size_t size)
+static void line_bytes(struct fake_link *fake, struct line *line, int64_t delay,
+		       const struct frame *frame)
 {
 	uint8_t bytes[FRAME_MAX];
-	struct frame frame;
-	size_t n;
+	size_t n = frame_encode(frame, bytes);
 
-	frame_make(&frame, FRAME_HOST, 1, payload, size);
-	n = frame_encode(&frame, bytes);
 	if (pick(line, 1000) < line->corrupt)
 		bytes[pick(line, n)] ^= 1u << pick(line, 8);
 	if (pick(line, 1000) < line->noise)
@@ -57,8 +57,17 @@ static void line_frame(struct fake_link *fake, struct line *line, int64_t delay,
 	fake_bytes(fake, delay, bytes, n);
 }
 
+static void line_frame(struct fake_link *fake, struct line *line, int64_t delay,
+		       const void *payload, size_t size)
+{
+	struct frame frame;
+
+	frame_make(&frame, FRAME_HOST, 1, payload, size);
+	line_bytes(fake, line, delay, &frame);
+}
+
 /* The value of each instruction is its place in the list, so that a mix-up shows. */
-static void line_request(struct fake_link *fake, const struct frame *frame)
+static void line_answer(struct fake_link *fake, const struct frame *frame)
 {
 	struct world *world = fake->user;
 	struct line *line = world->user;
@@ -96,6 +105,33 @@ static void line_request(struct fake_link *fake, const struct frame *frame)
 	}
 }
 
+/* Another master asks: the BMS hears it, and so do we, unless the line damages it. */
+static void foreign_asks(struct fake_link *fake, struct line *line, struct frame *frame)
+{
+	char text[8] = "*IDN?";
+
+	if (pick(line, 4) > 0)
+		snprintf(text, sizeof(text), "%s?", asked[pick(line, ARRAY_SIZE(asked))]);
+	frame_make(frame, 1, FRAME_HOST, text, 5);
+	line_bytes(fake, line, MSEC(pick(line, 4)), frame);
+}
+
+/* The BMS answers in order; another master may ask before our answer has come, or behind it. */
+static void line_request(struct fake_link *fake, const struct frame *frame)
+{
+	struct line *line = ((struct world *)fake->user)->user;
+	bool foreign = pick(line, 1000) < line->foreign, before = pick(line, 2);
+	struct frame other;
+
+	if (foreign && before)
+		foreign_asks(fake, line, &other);
+	line_answer(fake, frame);
+	if (foreign && !before)
+		foreign_asks(fake, line, &other);
+	if (foreign)
+		line_answer(fake, &other);
+}
+
 static void check_value(const struct world *world, size_t i)
 {
 	char text[16];
@@ -116,7 +152,18 @@ static unsigned ask_many(struct line *line, unsigned count)
 	world->user = line;
 	for (unsigned n = 0; n < count; n++) {
 		size_t i = pick(line, ARRAY_SIZE(asked));
+		struct frame other;
 
+		if (pick(line, 1000) < line->hang_up) {
+			world->fake.hung_up = true;
+			assert_int_equal(world_ask(world, asked[i], NULL), -ENODEV);
+			fake_run(&world->fake, world->bus, NULL, MSEC(501), NULL);
+		}
+		if (pick(line, 1000) < line->foreign) {
+			foreign_asks(&world->fake, line, &other);
+			line_answer(&world->fake, &other);
+			fake_run(&world->fake, world->bus, NULL, MSEC(pick(line, 20)), NULL);
+		}
 		if (world_ask(world, asked[i], NULL) == 0) {
 			check_value(world, i);
 			values++;
@@ -126,6 +173,9 @@ static unsigned ask_many(struct line *line, unsigned count)
 			fake_run(&world->fake, world->bus, NULL, MSEC(pick(line, 4000)), NULL);
 	}
 	assert_int_equal(world->changes, 0);
+	if (getenv("BMSFS_TEST_SHOW"))
+		print_message("%u values, %u foreign\n", values,
+			      (unsigned)bus_counters(world->bus)[BUS_FOREIGN]);
 	world_free(world);
 	return values;
 }
@@ -147,6 +197,11 @@ static void test_bad_lines(void **state)
 		{ .drop = 200, .late = 300, .latest = MSEC(3000) },
 		{ .drop = 100, .late = 100, .latest = MSEC(2000), .corrupt = 50, .noise = 50 },
 		{ .late = 1000, .latest = MSEC(1600), .serial = true },
+		{ .foreign = 200 },
+		{ .foreign = 100, .corrupt = 50 },
+		{ .drop = 100, .late = 100, .latest = MSEC(1500), .foreign = 50 },
+		{ .late = 300, .latest = MSEC(2000), .serial = true, .foreign = 50 },
+		{ .drop = 50, .late = 100, .latest = MSEC(2000), .hang_up = 50, .foreign = 50 },
 	};
 
 	(void)state;
