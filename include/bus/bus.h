@@ -103,11 +103,8 @@ struct transaction {
 
 /* What a peer tells its owner. */
 struct peer_observer {
-	/*
-	 * The identity text was learnt, asked for at @asked. @changed: it was another one before,
-	 * so this is another BMS.
-	 */
-	void (*identity)(void *user, const char *text, int64_t asked, bool changed);
+	/* The identity text was learnt, asked for at @asked; another than before is another BMS. */
+	void (*identity)(void *user, const char *text, int64_t asked);
 
 	/* The link dropped, or the BMS was silent for a whole fence: what was known may be over. */
 	void (*lost)(void *user);

@@ -18,13 +18,13 @@ struct peer {
 
 	/* The fence; see the head of src/bus/peer.c. */
 	uint64_t asked, answered, mark;
-	int64_t asked_at[PEER_OWED_MAX]; /* of question number i at [i % PEER_OWED_MAX] */
-	bool heard;                      /* an answer since the doubt */
-	bool noise;                      /* other frames since the doubt */
-	bool mute;                       /* frames come, but never an identity: silence must do */
-	bool silent;                     /* nothing came in a whole fence */
-	unsigned unanswered;             /* questions in a row without any answer */
-	int64_t spoke;                   /* when anything came last, or the doubt arose */
+	int64_t asked_at[PEER_OWED_MAX + 1]; /* of question i at [i % (PEER_OWED_MAX + 1)] */
+	bool heard;                          /* an answer since the doubt */
+	bool noise;                          /* other frames since the doubt */
+	bool mute;           /* frames come, but never an identity: silence must do */
+	bool silent;         /* nothing came in a whole fence */
+	unsigned unanswered; /* questions in a row without any answer */
+	int64_t spoke;       /* when anything came last, or the doubt arose */
 
 	char identity[SAMPLE_TEXT_MAX];  /* learnt: "" before */
 	char candidate[SAMPLE_TEXT_MAX]; /* heard once, another than identity */

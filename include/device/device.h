@@ -49,6 +49,23 @@ static inline bool row_set_has(const struct row_set *set, unsigned row)
 	return set->word[row / 64] >> (row % 64) & 1;
 }
 
+/* The first row of @set from @from on, or -1. */
+static inline int row_set_next(const struct row_set *set, unsigned from)
+{
+	for (unsigned word = from / 64; word < sizeof(set->word) / sizeof(set->word[0]); word++) {
+		uint64_t bits = set->word[word];
+
+		if (word == from / 64)
+			bits &= ~UINT64_C(0) << (from % 64);
+		if (bits)
+			return (int)(64 * word) + __builtin_ctzll(bits);
+	}
+	return -1;
+}
+
+#define row_set_foreach(row, set) \
+	for (int row = row_set_next(set, 0); row >= 0; row = row_set_next(set, (unsigned)row + 1))
+
 static inline bool row_set_empty(const struct row_set *set)
 {
 	for (size_t i = 0; i < sizeof(set->word) / sizeof(set->word[0]); i++)
@@ -69,7 +86,7 @@ struct freshness {
  */
 struct device_query {
 	struct freshness fresh;
-	struct row_set need; /* in: rows wanted; while waiting: those still missing */
+	struct row_set need;
 	int64_t deadline;
 	/*
 	 * Each row has a fresh sample, a fresh failure, or the deadline is over: device_sample()
@@ -79,8 +96,7 @@ struct device_query {
 	void *user;
 
 	/* Set by the device. */
-	struct row_set asked; /* what was missing at first */
-	bool finished;        /* done() is about to be called */
+	bool finished; /* done() is about to be called */
 	TAILQ_ENTRY(device_query) entry;
 };
 
@@ -159,8 +175,13 @@ const char *device_log(const struct device *device, unsigned row);
 void device_write(struct device *device, struct device_write *write);
 bool device_write_cancel(struct device *device, struct device_write *write);
 
-/* Asks for identity, CELL and PTEM, so that the shape becomes known; as anybody's query would. */
+/*
+ * Asks for identity, CELL and PTEM, so that the shape becomes known; as anybody's query would. The
+ * device does so by itself whenever it has learnt an identity.
+ */
 void device_start(struct device *device);
+bool device_starting(
+	const struct device *device); /* not all of it has been answered or has failed */
 
 /* Ends what is over its deadline. The owner calls it, with bus_run() before it, in each turn. */
 void device_run(struct device *device);

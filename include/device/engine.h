@@ -60,6 +60,7 @@ struct device {
 	int model;
 	int idn, cell, ptem; /* rows that identity and shape come from, or -1 */
 	struct shape shape;
+	char identity[SAMPLE_TEXT_MAX]; /* the last one heard; never forgotten */
 	struct device_queries parked, finished;
 	struct device_query start;
 	bool starting;
@@ -74,6 +75,8 @@ void device_store(struct device *device, unsigned row, int error, const struct s
 		  int64_t asked);
 bool device_knows_not(const struct device *device, unsigned row); /* marked as unknown */
 void device_overwrite(struct device *device);                     /* a SET has ended */
+
+void device_explain_deadline(const struct device *device, const char *what);
 
 /* write.c */
 void job_start(struct device *device);

@@ -108,11 +108,11 @@ static bool late_frame(struct bus *bus, const struct frame *frame, int64_t now)
 {
 	struct transaction *t = bus->current;
 
-	/* A text may as well be the identity of another BMS. */
-	if (!bus->late || !t || (t->row->type == VALUE_TEXT && !t->set))
+	/* A text may as well be the identity of another BMS, and a refusal that of the question. */
+	if (!bus->late || !t || t->peer->mute || (t->row->type == VALUE_TEXT && !t->set))
 		return false;
 	bus->got = reply_take(&bus->reply, frame);
-	if (bus->got == REPLY_UNFIT) {
+	if (bus->got == REPLY_UNFIT || bus->got == REPLY_REFUSED) {
 		bus->late = false;
 		return false;
 	}
@@ -137,7 +137,7 @@ static void identity_told(struct bus *bus, struct peer *peer, enum peer_heard he
 	if (!peer_in_doubt(peer))
 		bus->counter[BUS_FENCES]++;
 	if (heard == PEER_LEARNT || heard == PEER_CHANGED)
-		peer->observer->identity(peer->user, peer->identity, asked, heard == PEER_CHANGED);
+		peer->observer->identity(peer->user, peer->identity, asked);
 }
 
 /* A frame of one of our units while its line is in doubt. */
@@ -363,9 +363,18 @@ void exchange_timer(struct bus *bus, int64_t now)
 	try_failed(bus, -ETIMEDOUT, now);
 }
 
+/* A whole fence without an answer. Bytes that make no frame are no silence, but help nobody. */
 static void silent(struct bus *bus, struct peer *peer, int64_t now)
 {
-	if (bus->link->baud)
+	bool damaged = bus->damaged_at && now - bus->damaged_at < PEER_LATEST;
+
+	if (damaged)
+		bus_explain(
+			bus,
+			"what comes from address %u makes no frames at %u baud: check the option "
+			"baud, and the wires A and B",
+			peer->address, bus_baud(bus));
+	else if (bus->link->baud)
 		bus_explain(bus,
 			    "nobody answers at address %u, %u baud: check the cable, the power of "
 			    "its BMS side, and the options baud and address",
@@ -377,7 +386,7 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 	peer_forget(peer);
 	peer_doubt(peer, now);
 	peer->observer->lost(peer->user);
-	bus_fail_all(bus, peer, -ETIMEDOUT);
+	bus_fail_all(bus, peer, damaged ? -EIO : -ETIMEDOUT);
 }
 
 /* The next step towards a clear line. Returns whether there may be another at once. */
@@ -395,7 +404,7 @@ static bool fence_step(struct bus *bus, struct peer *peer, int64_t now)
 		bus_wake_by(bus, due);
 		return false;
 	}
-	if (peer->mute) {
+	if (peer->mute && peer->unanswered) {
 		peer_clear(peer);
 		return true;
 	}

@@ -64,10 +64,16 @@ bool peer_in_doubt(const struct peer *peer)
 	return !peer->mute && (!peer->heard || !peer->identity[0]);
 }
 
+/* When question number @question was asked: the last one settled, or one that is owed. */
+static int64_t asked_at(const struct peer *peer, uint64_t question)
+{
+	return peer->asked_at[question % (PEER_OWED_MAX + 1)];
+}
+
 void peer_asks(struct peer *peer, int64_t now)
 {
 	peer->asked++;
-	peer->asked_at[peer->asked % PEER_OWED_MAX] = now;
+	peer->asked_at[peer->asked % (PEER_OWED_MAX + 1)] = now;
 	peer->unanswered++;
 	if (peer->asked - peer->answered > PEER_OWED_MAX)
 		peer->answered = peer->asked - PEER_OWED_MAX;
@@ -80,12 +86,12 @@ bool peer_owes(const struct peer *peer)
 
 int64_t peer_ask_due(const struct peer *peer)
 {
-	int64_t last = peer->asked_at[peer->asked % PEER_OWED_MAX];
+	int64_t last = asked_at(peer, peer->asked);
 
-	if (peer->mute)
+	if (peer->mute && peer->unanswered)
 		return (last > peer->spoke ? last : peer->spoke) + PEER_LATEST;
 	if (peer->asked - peer->answered == PEER_OWED_MAX)
-		return peer->asked_at[(peer->answered + 1) % PEER_OWED_MAX] + PEER_LATEST + 1;
+		return asked_at(peer, peer->answered + 1) + PEER_LATEST + 1;
 	if (peer->asked < peer->mark || peer->unanswered == 0)
 		return 0;
 	return last + peer->patience;
@@ -93,13 +99,13 @@ int64_t peer_ask_due(const struct peer *peer)
 
 int64_t peer_answered_at(const struct peer *peer)
 {
-	return peer->asked_at[peer->answered % PEER_OWED_MAX];
+	return asked_at(peer, peer->answered);
 }
 
 void peer_expire(struct peer *peer, int64_t now)
 {
 	while (peer_owes(peer) && now - peer->spoke > PEER_LATEST &&
-	       now - peer->asked_at[(peer->answered + 1) % PEER_OWED_MAX] > PEER_LATEST)
+	       now - asked_at(peer, peer->answered + 1) > PEER_LATEST)
 		peer->answered++;
 }
 
@@ -114,18 +120,27 @@ bool peer_answers(struct peer *peer, int64_t now)
 	peer->heard = true;
 	peer->unanswered = 0;
 	peer->mute = false;
-	latency = now - peer->asked_at[peer->answered % PEER_OWED_MAX];
+	latency = now - asked_at(peer, peer->answered);
 	if (latency > peer->patience)
 		peer_was_late(peer, latency);
 	return peer->answered == peer->asked;
 }
 
-/* Whether a text can be an identity at all: three letters in a row, and none of the set replies. */
-static bool identity_like(const char *text)
+static bool is_text(const struct frame *frame)
+{
+	for (size_t i = 0; i < frame->len; i++)
+		if (!memchr("\r\n", frame->payload[i], 3) &&
+		    (frame->payload[i] < ' ' || frame->payload[i] > '~'))
+			return false;
+	return true;
+}
+
+/* Whether a frame can be an identity at all: three letters in a row, and none of the set replies. */
+static bool identity_like(const struct frame *frame, const char *text)
 {
 	unsigned run = 0;
 
-	if (strcmp(text, "SET") == 0 || strncmp(text, "ERROR", 5) == 0)
+	if (!is_text(frame) || strcmp(text, "SET") == 0 || strncmp(text, "ERROR", 5) == 0)
 		return false;
 	for (; *text && run < 3; text++)
 		run = (*text >= 'A' && *text <= 'Z') || (*text >= 'a' && *text <= 'z') ? run + 1
@@ -155,7 +170,7 @@ enum peer_heard peer_hear(struct peer *peer, const struct frame *frame, int64_t 
 		peer_answers(peer, now);
 		return PEER_ANSWER;
 	}
-	if (!identity_like(text)) {
+	if (!identity_like(frame, text)) {
 		peer->noise = true;
 		return PEER_OTHER;
 	}

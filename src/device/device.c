@@ -189,27 +189,35 @@ static void slot_want(struct device *device, unsigned row)
 	bus_submit(device->bus, &slot->query);
 }
 
-/* Removes what is answered; returns whether nothing is missing any more. */
-static bool query_settle(const struct device *device, struct device_query *query)
+/* Nobody misses the row any more: takes its question back, unless it is on the wire. */
+static void slot_unwant(struct device *device, unsigned row)
 {
-	for (size_t row = 0; row < device->table->rows; row++)
-		if (row_set_has(&query->need, row) && row_answered(device, row, &query->fresh))
-			row_set_remove(&query->need, row);
-	return row_set_empty(&query->need);
+	struct slot *slot = &device->slot[row];
+
+	/* What a consuming row was asked for may come late, and never again. */
+	if (!slot->wanted || (device->table->row[row].consuming && slot->query.asked))
+		return;
+	if (bus_withdraw(device->bus, &slot->query))
+		slot->wanted = false;
+}
+
+static bool query_answered(const struct device *device, const struct device_query *query)
+{
+	row_set_foreach(row,
+			&query->need) if (!row_answered(device, row, &query->fresh)) return false;
+	return true;
 }
 
 bool device_query(struct device *device, struct device_query *query)
 {
 	if (!query->deadline)
 		query->deadline = query->fresh.call + device->config.deadline;
-	if (query_settle(device, query))
+	if (query_answered(device, query))
 		return true;
 	TAILQ_INSERT_TAIL(&device->parked, query, entry);
-	query->asked = query->need;
 	query->finished = false;
-	for (size_t row = 0; row < device->table->rows; row++)
-		if (row_set_has(&query->need, row))
-			slot_want(device, row);
+	row_set_foreach(row, &query->need) if (!row_answered(device, row, &query->fresh))
+		slot_want(device, row);
 	return false;
 }
 
@@ -244,27 +252,31 @@ static bool row_missed(const struct device *device, unsigned row)
 	const struct device_query *query;
 
 	TAILQ_FOREACH (query, &device->parked, entry)
-		if (row_set_has(&query->need, row))
+		if (row_set_has(&query->need, row) && !row_answered(device, row, &query->fresh))
 			return true;
 	return false;
 }
 
-/* Row @row has something new: whom does it answer, and who needs another? */
-static void row_settle(struct device *device, unsigned row)
+/* Something changed about the row: who has all that he needs, and is it to be asked (again)? */
+static void row_review(struct device *device, unsigned row)
 {
 	struct device_query *query, *next;
 
 	for (query = TAILQ_FIRST(&device->parked); query; query = next) {
 		next = TAILQ_NEXT(query, entry);
-		if (!row_set_has(&query->need, row) || !row_answered(device, row, &query->fresh))
-			continue;
-		row_set_remove(&query->need, row);
-		if (row_set_empty(&query->need))
+		if (row_set_has(&query->need, row) && query_answered(device, query))
 			query_finish(device, query);
 	}
 	if (row_missed(device, row))
 		slot_want(device, row);
-	queries_tell(device);
+	else
+		slot_unwant(device, row);
+}
+
+static void rows_review(struct device *device)
+{
+	for (size_t row = 0; row < device->table->rows; row++)
+		row_review(device, row);
 }
 
 /* Whether a whole line of @log is @text. */
@@ -344,54 +356,18 @@ static void slot_fail(struct device *device, unsigned row, int error)
 		slot->unknown_until = slot->failed + DEVICE_UNKNOWN_TIME;
 }
 
-void device_store(struct device *device, unsigned row, int error, const struct sample *sample,
-		  int64_t asked)
+void device_explain_deadline(const struct device *device, const char *what)
 {
-	struct slot *slot = &device->slot[row];
-
-	if (error) {
-		slot_fail(device, row, error);
-	} else {
-		sample_copy(&slot->sample, sample);
-		slot->has = slot->known = true;
-		slot->asked = asked;
-		slot->error = 0;
-		slot->unknown_until = 0;
-		if (device->table->row[row].consuming)
-			log_append(slot);
-		shape_learn(device, row);
-	}
-	tell_sampled(device, row);
-	row_settle(device, row);
-}
-
-static void query_done(struct transaction *transaction, int error, const struct sample *sample)
-{
-	struct device *device = transaction->user;
-	unsigned row = transaction->row - device->table->row;
-
-	device->slot[row].wanted = false;
-	device_store(device, row, error, sample, transaction->asked);
-}
-
-/* Who waits for several rows and had this one already needs it once more. */
-static void row_demand(struct device *device, unsigned row)
-{
-	struct device_query *query;
-
-	TAILQ_FOREACH (query, &device->parked, entry)
-		if (row_set_has(&query->asked, row))
-			row_set_add(&query->need, row);
-	if (row_missed(device, row))
-		slot_want(device, row);
+	bus_explain(device->bus, "%s: no answer within the deadline of %g s%s", what,
+		    (double)device->config.deadline / NSEC_PER_SEC,
+		    bus_shared(device->bus) ? ", while another master uses the line" : "");
 }
 
 void device_overwrite(struct device *device)
 {
 	device->wrote = bus_now(device->bus);
-	for (size_t row = 0; row < device->table->rows; row++)
-		if (device->slot[row].has && overwritten(device, row))
-			row_demand(device, row);
+	rows_review(device);
+	queries_tell(device);
 }
 
 static void slot_drop(struct device *device, unsigned row)
@@ -402,7 +378,6 @@ static void slot_drop(struct device *device, unsigned row)
 		return;
 	slot->has = false;
 	slot->error = 0;
-	row_demand(device, row);
 	tell_sampled(device, row);
 }
 
@@ -415,6 +390,7 @@ static void model_set(struct device *device, int model)
 	device->model = model;
 	peer_set_model(device->peer, model);
 	tell_reshaped(device);
+	rows_review(device);
 }
 
 /* Identity, shape and the marks of unknown instructions are no longer known. */
@@ -439,22 +415,13 @@ static void peer_lost(void *user)
 	forget(user);
 }
 
-static void identity_store(struct device *device, const char *text, int64_t asked)
+/* Another name than before, however long ago that was, is another BMS: nothing known holds for it. */
+static void identity_learn(struct device *device, const struct sample *sample)
 {
-	struct slot *slot = &device->slot[device->idn];
-	struct sample sample = { .units = 1, .size = strlen(text) };
+	bool other = device->identity[0] && strcmp(device->identity, sample->text) != 0;
 
-	memcpy(sample.text, text, sample.size);
-	if (slot->wanted && bus_withdraw(device->bus, &slot->query))
-		slot->wanted = false;
-	device_store(device, device->idn, 0, &sample, asked);
-}
-
-static void peer_identity(void *user, const char *text, int64_t asked, bool changed)
-{
-	struct device *device = user;
-
-	if (changed) {
+	memcpy(device->identity, sample->text, sizeof(device->identity));
+	if (other) {
 		for (size_t row = 0; row < device->table->rows; row++) {
 			slot_drop(device, row);
 			free(device->slot[row].log);
@@ -463,9 +430,52 @@ static void peer_identity(void *user, const char *text, int64_t asked, bool chan
 		forget(device);
 		job_restart(device);
 	}
-	model_set(device, model_identify(device->table, text));
+	model_set(device, model_identify(device->table, sample->text));
+	if (other)
+		rows_review(device);
+}
+
+void device_store(struct device *device, unsigned row, int error, const struct sample *sample,
+		  int64_t asked)
+{
+	struct slot *slot = &device->slot[row];
+
+	if (error) {
+		slot_fail(device, row, error);
+	} else {
+		if ((int)row == device->idn)
+			identity_learn(device, sample);
+		sample_copy(&slot->sample, sample);
+		slot->has = slot->known = true;
+		slot->asked = asked;
+		slot->error = 0;
+		slot->unknown_until = 0;
+		if (device->table->row[row].consuming)
+			log_append(slot);
+		shape_learn(device, row);
+	}
+	tell_sampled(device, row);
+	row_review(device, row);
+	queries_tell(device);
+}
+
+static void query_done(struct transaction *transaction, int error, const struct sample *sample)
+{
+	struct device *device = transaction->user;
+	unsigned row = transaction->row - device->table->row;
+
+	device->slot[row].wanted = false;
+	device_store(device, row, error, sample, transaction->asked);
+}
+
+static void peer_identity(void *user, const char *text, int64_t asked)
+{
+	struct device *device = user;
+	struct sample sample = { .units = 1, .size = strlen(text) };
+
+	memcpy(sample.text, text, sample.size);
 	if (device->idn >= 0)
-		identity_store(device, text, asked);
+		device_store(device, device->idn, 0, &sample, asked);
 	device_start(device);
 }
 
@@ -498,20 +508,22 @@ void device_start(struct device *device)
 	device->starting = !device_query(device, &device->start);
 }
 
-/* Takes back what only @query was waiting for, unless it is on the wire. */
-static void rows_unwant(struct device *device, const struct device_query *query)
+/* Over its deadline: its caller is answered, whatever the bus is doing. */
+static void query_expire(struct device *device, struct device_query *query)
 {
-	for (size_t row = 0; row < device->table->rows; row++) {
-		struct slot *slot = &device->slot[row];
+	const char *missing = NULL;
 
-		if (!row_set_has(&query->need, row) || !slot->wanted || row_missed(device, row))
+	query_finish(device, query);
+	row_set_foreach(row, &query->need)
+	{
+		if (row_answered(device, row, &query->fresh))
 			continue;
-		/* What a consuming row was asked for may come late, and never again. */
-		if (device->table->row[row].consuming && slot->query.asked)
-			continue;
-		if (bus_withdraw(device->bus, &slot->query))
-			slot->wanted = false;
+		if (!missing)
+			missing = device->table->row[row].file;
+		if (!row_missed(device, row))
+			slot_unwant(device, row);
 	}
+	device_explain_deadline(device, missing ? missing : "a value");
 }
 
 void device_run(struct device *device)
@@ -521,10 +533,8 @@ void device_run(struct device *device)
 
 	for (query = TAILQ_FIRST(&device->parked); query; query = next) {
 		next = TAILQ_NEXT(query, entry);
-		if (query->deadline > now)
-			continue;
-		query_finish(device, query);
-		rows_unwant(device, query);
+		if (query->deadline <= now)
+			query_expire(device, query);
 	}
 	queries_tell(device);
 	job_run(device, now);
@@ -538,6 +548,11 @@ int64_t device_wake(const struct device *device)
 	TAILQ_FOREACH (query, &device->parked, entry)
 		wake = nsec_min(wake, query->deadline);
 	return wake;
+}
+
+bool device_starting(const struct device *device)
+{
+	return device->starting;
 }
 
 const struct shape *device_shape(const struct device *device)

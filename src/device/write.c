@@ -340,6 +340,7 @@ static void write_expire(struct device *device, struct device_write *write)
 		    bus_withdraw(device->bus, &job->transaction))
 			job_finish(device, 0);
 	}
+	device_explain_deadline(device, device->table->row[write->row].file);
 	write_tell(device, write, -ETIMEDOUT);
 }
 

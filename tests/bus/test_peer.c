@@ -207,7 +207,9 @@ static void test_mute(void **state)
 	assert_false(peer_in_doubt(&peer));
 	peer_doubt(&peer, START + 9 * SECOND);
 	assert_true(peer_in_doubt(&peer));
-	assert_true(peer_ask_due(&peer) == START + 9 * SECOND + PEER_LATEST);
+	assert_true(peer_ask_due(&peer) == 0);
+	peer_asks(&peer, START + 10 * SECOND);
+	assert_true(peer_ask_due(&peer) == START + 10 * SECOND + PEER_LATEST);
 	peer_forget(&peer);
 	assert_false(peer.mute);
 }
