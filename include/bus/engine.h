@@ -48,6 +48,7 @@ struct bus {
 	int64_t opened;     /* last attempt, or 0 */
 	int64_t byte_at;    /* when the last byte came */
 	int64_t damaged_at; /* when bytes last came that made no frame, or 0 */
+	uint64_t dropped_before;
 	struct frame_decoder decoder;
 	struct frame out; /* being sent, or sent last */
 	uint8_t out_bytes[FRAME_MAX];

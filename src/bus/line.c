@@ -121,7 +121,7 @@ void line_send(struct bus *bus, struct peer *peer, const char *payload, size_t s
 
 static void line_frames(struct bus *bus, int64_t now)
 {
-	uint64_t broken = bus->decoder.broken, dropped = bus->decoder.dropped;
+	uint64_t broken = bus->decoder.broken;
 	struct frame frame;
 
 	while (bus->line == LINE_OPEN && frame_decoder_next(&bus->decoder, &frame)) {
@@ -130,8 +130,9 @@ static void line_frames(struct bus *bus, int64_t now)
 	}
 	exchange_damage(bus, now);
 	bus->counter[BUS_BROKEN] += bus->decoder.broken - broken;
-	if (bus->decoder.dropped != dropped)
+	if (bus->decoder.dropped != bus->dropped_before)
 		bus->damaged_at = now;
+	bus->dropped_before = bus->decoder.dropped;
 }
 
 bool line_receive(struct bus *bus, int64_t now)
