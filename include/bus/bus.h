@@ -106,8 +106,11 @@ struct peer_observer {
 	/* The identity text was learnt, asked for at @asked; another than before is another BMS. */
 	void (*identity)(void *user, const char *text, int64_t asked);
 
-	/* The link dropped, or the BMS was silent for a whole fence: what was known may be over. */
-	void (*lost)(void *user);
+	/*
+	 * The link dropped (-ENODEV), or the BMS was silent for a whole fence (-ETIMEDOUT, or -EIO if
+	 * what came made no frames): what was known may be over. All that waits fails with @error.
+	 */
+	void (*lost)(void *user, int error);
 };
 
 /* @link and @table stay the caller's and must outlive the bus. -ENOMEM. */

@@ -43,8 +43,9 @@ struct job {
 		*write; /* NULL: its caller is gone, the transaction in flight ends it */
 	struct transaction transaction;
 	int64_t started;
-	bool confirmed; /* the BMS said SET */
-	unsigned sets;  /* sent */
+	bool confirmed;        /* the BMS said SET */
+	struct row_set absent; /* neighbours that were asked for in vain */
+	unsigned sets;         /* sent */
 };
 
 TAILQ_HEAD(device_queries, device_query);
@@ -65,6 +66,8 @@ struct device {
 	struct device_query start;
 	bool starting;
 	struct device_writes writes;
+	int away; /* why the whole BMS could not be asked, the last time it could not; 0 since it answers */
+	int64_t away_since;
 	struct job job;
 	int64_t wrote;     /* when the last SET ended; samples asked for before it answer nobody */
 	struct slot *slot; /* one per row */

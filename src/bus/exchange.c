@@ -38,6 +38,10 @@ static void reply_over(struct bus *bus)
 
 	if (bus->got == REPLY_REFUSED) {
 		bus->counter[BUS_REFUSALS]++;
+		if (!t->set && !t->once && t->tried < bus->config.tries) {
+			t->silent = false;
+			return;
+		}
 		bus_explain(bus, "%s%s%s: the BMS refused (%s)", t->row->mnemonic,
 			    t->set ? " " : "", t->set ? t->value : "", bus->reply.sample.text);
 		bus_finish(bus, -EREMOTEIO, NULL);
@@ -79,6 +83,8 @@ static bool reply_frame(struct bus *bus, const struct frame *frame, int64_t now)
 	bus->got = reply_take(&bus->reply, frame);
 	if (bus->got == REPLY_UNFIT)
 		try_unfit(bus, bus->reply.reason, now);
+	else if (bus->got == REPLY_REFUSED && peer_owes(t->peer))
+		try_unfit(bus, "it may refuse another question", now);
 	return true;
 }
 
@@ -281,6 +287,17 @@ static void host_frame(struct bus *bus, const struct frame *frame, int64_t now)
 	foreign_request(bus, frame, now);
 }
 
+/* The link has not taken all of our frame yet: what comes answers something else. */
+static void early_frame(struct bus *bus, int64_t now)
+{
+	bus->out_size = bus->out_sent;
+	if (bus->phase == PHASE_REPLY)
+		try_unfit(bus, "it came before the request was sent", now);
+	else if (bus->phase == PHASE_ASK)
+		peer_doubt(bus->asking, now);
+	bus->phase = PHASE_REST;
+}
+
 void exchange_frame(struct bus *bus, const struct frame *frame, int64_t now)
 {
 	struct peer *peer = bus_find_peer(bus, frame->snd);
@@ -293,6 +310,8 @@ void exchange_frame(struct bus *bus, const struct frame *frame, int64_t now)
 		peer->silent = false;
 		peer->spoke = now;
 	}
+	if (bus->out_sent < bus->out_size)
+		early_frame(bus, now);
 	if (bus->phase == PHASE_REPLY && reply_frame(bus, frame, now))
 		return;
 	if (bus->hold && hold_frame(bus, frame, now))
@@ -367,6 +386,7 @@ void exchange_timer(struct bus *bus, int64_t now)
 static void silent(struct bus *bus, struct peer *peer, int64_t now)
 {
 	bool damaged = bus->damaged_at && now - bus->damaged_at < PEER_LATEST;
+	int error = damaged ? -EIO : -ETIMEDOUT;
 
 	if (damaged)
 		bus_explain(
@@ -385,8 +405,8 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 	peer->silent = true;
 	peer_forget(peer);
 	peer_doubt(peer, now);
-	peer->observer->lost(peer->user);
-	bus_fail_all(bus, peer, damaged ? -EIO : -ETIMEDOUT);
+	peer->observer->lost(peer->user, error);
+	bus_fail_all(bus, peer, error);
 }
 
 /* The next step towards a clear line. Returns whether there may be another at once. */

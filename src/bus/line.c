@@ -66,7 +66,7 @@ void line_lost(struct bus *bus, int64_t now)
 	TAILQ_FOREACH (peer, &bus->peers, entry) {
 		peer_forget(peer);
 		peer_doubt(peer, now);
-		peer->observer->lost(peer->user);
+		peer->observer->lost(peer->user, -ENODEV);
 	}
 	bus_fail_all(bus, NULL, -ENODEV);
 }

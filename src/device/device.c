@@ -134,11 +134,19 @@ static bool sample_fresh(const struct device *device, unsigned row, const struct
 	       !overwritten(device, row);
 }
 
-static bool failure_fresh(const struct device *device, unsigned row, const struct freshness *fresh)
+/* The failure of the row, or of the whole BMS, that is no older than @since, or 0. */
+static int failure_since(const struct device *device, unsigned row, int64_t since)
 {
 	const struct slot *slot = &device->slot[row];
 
-	return slot->error && slot->failed >= shared_since(device, fresh);
+	if (slot->error && slot->failed >= since)
+		return slot->error;
+	return device->away_since >= since ? device->away : 0;
+}
+
+static bool failure_fresh(const struct device *device, unsigned row, const struct freshness *fresh)
+{
+	return failure_since(device, row, shared_since(device, fresh)) != 0;
 }
 
 static bool row_answered(const struct device *device, unsigned row, const struct freshness *fresh)
@@ -147,11 +155,13 @@ static bool row_answered(const struct device *device, unsigned row, const struct
 	       device_knows_not(device, row);
 }
 
-static int sample_newest(const struct slot *slot, const struct sample **sample)
+static int sample_newest(const struct device *device, unsigned row)
 {
-	*sample = &slot->sample;
-	if (slot->error && (!slot->has || slot->failed > slot->asked))
-		return slot->error;
+	const struct slot *slot = &device->slot[row];
+	int error = failure_since(device, row, slot->has ? slot->asked + 1 : 0);
+
+	if (error)
+		return error;
 	return slot->has ? 0 : -ENODATA;
 }
 
@@ -159,19 +169,21 @@ int device_sample(const struct device *device, unsigned row, const struct freshn
 		  const struct sample **sample)
 {
 	const struct slot *slot = &device->slot[row];
+	int error;
 
 	*sample = &slot->sample;
 	if (device_knows_not(device, row))
 		return -EOPNOTSUPP;
 	if (fresh->call == 0)
-		return sample_newest(slot, sample);
+		return sample_newest(device, row);
 	if (sample_fresh(device, row, fresh))
 		return 0;
 	if (slot->has && device->config.grace && !device->table->row[row].consuming &&
 	    !overwritten(device, row) &&
 	    slot->asked >= fresh_since(device, row, fresh) - device->config.grace)
 		return 0;
-	return failure_fresh(device, row, fresh) ? slot->error : -ETIMEDOUT;
+	error = failure_since(device, row, shared_since(device, fresh));
+	return error ? error : -ETIMEDOUT;
 }
 
 int64_t device_asked(const struct device *device, unsigned row)
@@ -410,9 +422,16 @@ static void forget(struct device *device)
 	model_set(device, MODEL_UNKNOWN);
 }
 
-static void peer_lost(void *user)
+/* Nobody has to find out again for each row. */
+static void peer_lost(void *user, int error)
 {
-	forget(user);
+	struct device *device = user;
+
+	device->away = error;
+	device->away_since = bus_now(device->bus);
+	forget(device);
+	rows_review(device);
+	queries_tell(device);
 }
 
 /* Another name than before, however long ago that was, is another BMS: nothing known holds for it. */
@@ -447,6 +466,7 @@ void device_store(struct device *device, unsigned row, int error, const struct s
 			identity_learn(device, sample);
 		sample_copy(&slot->sample, sample);
 		slot->has = slot->known = true;
+		device->away = 0;
 		slot->asked = asked;
 		slot->error = 0;
 		slot->unknown_until = 0;

@@ -34,10 +34,11 @@ static inline void world_identity(void *user, const char *text, int64_t asked)
 	memcpy(world->identity, text, strlen(text) + 1);
 }
 
-static inline void world_lost(void *user)
+static inline void world_lost(void *user, int error)
 {
 	struct world *world = user;
 
+	assert_true(error < 0);
 	world->losses++;
 }
 

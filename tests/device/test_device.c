@@ -239,7 +239,8 @@ static void test_unknown_instruction(void **state)
 		world->refuse = refused;
 		assert_int_equal(ask(world, "RAZL", false), -EOPNOTSUPP);
 		assert_string_equal(world->fake.log,
-				    refused ? "RAZL? " : "RAZL? *IDN? RAZL? *IDN? RAZL? *IDN? ");
+				    refused ? "RAZL? RAZL? RAZL? "
+					    : "RAZL? *IDN? RAZL? *IDN? RAZL? *IDN? ");
 		failed = world->fake.now;
 		forget_log(world);
 		world->fake.now = failed + 590 * SECOND;
@@ -317,6 +318,9 @@ static void test_identity_until_forgotten(void **state)
 	world->dead = true;
 	assert_int_equal(ask(world, "CMAX", false), -ETIMEDOUT);
 	world->dead = false;
+	assert_true(call_start(&call, world, "SWVR", false));
+	assert_int_equal(call_result(&call, "SWVR"), -ETIMEDOUT);
+	run(world, 2 * SECOND);
 	assert_false(call_start(&call, world, "SWVR", false));
 	run(world, SECOND);
 	assert_int_equal(call_result(&call, "SWVR"), 0);
