@@ -114,7 +114,9 @@ static int64_t shared_since(const struct device *device, const struct freshness 
 
 bool device_knows_not(const struct device *device, unsigned row)
 {
-	return !device_has(device, row) || device->slot[row].unknown_until > bus_now(device->bus);
+	int64_t until = device->slot[row].unknown_until;
+
+	return !device_has(device, row) || (until && until > bus_now(device->bus));
 }
 
 /* What was asked for before the last write: that may have changed more than its own setting. */
@@ -215,8 +217,9 @@ static void slot_unwant(struct device *device, unsigned row)
 
 static bool query_answered(const struct device *device, const struct device_query *query)
 {
-	row_set_foreach(row,
-			&query->need) if (!row_answered(device, row, &query->fresh)) return false;
+	row_set_foreach (row, &query->need)
+		if (!row_answered(device, row, &query->fresh))
+			return false;
 	return true;
 }
 
@@ -228,8 +231,9 @@ bool device_query(struct device *device, struct device_query *query)
 		return true;
 	TAILQ_INSERT_TAIL(&device->parked, query, entry);
 	query->finished = false;
-	row_set_foreach(row, &query->need) if (!row_answered(device, row, &query->fresh))
-		slot_want(device, row);
+	row_set_foreach (row, &query->need)
+		if (!row_answered(device, row, &query->fresh))
+			slot_want(device, row);
 	return false;
 }
 
@@ -534,8 +538,7 @@ static void query_expire(struct device *device, struct device_query *query)
 	const char *missing = NULL;
 
 	query_finish(device, query);
-	row_set_foreach(row, &query->need)
-	{
+	row_set_foreach (row, &query->need) {
 		if (row_answered(device, row, &query->fresh))
 			continue;
 		if (!missing)

@@ -1,0 +1,418 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The program itself: how it starts, ends, refuses and speaks."""
+import errno
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import harness
+from harness import BMSFS, Call
+
+F_SETPIPE_SZ = 1031
+
+
+class Ends(harness.MountTest):
+    """Whatever ends it, with reads waiting: they are answered and nothing stays."""
+
+    def setUp(self):
+        super().setUp()
+        # -d tells of requests, so that we know when readers wait.
+        self.bms, self.bmsfs = self.mount_responder("deadline=60", flags=("-d",))
+        self.bmsfs.expects(".*")
+
+    def park(self):
+        self.bms.silent = True
+        names = ("LCD1", "RINT", "BVOL")
+        readers = [Call(self.bmsfs.raw, name) for name in names]
+        for name in names:
+            self.assertTrue(self.bmsfs.said.wait_for(f"read {name} "))
+        return readers
+
+    def check_readers(self, readers):
+        for reader in readers:
+            self.assertIn(reader.result(), (errno.ENODEV, errno.ENOTCONN, errno.ECONNABORTED,
+                                            errno.EINTR))
+
+    def test_term_to_the_keeper(self):
+        readers = self.park()
+        os.kill(self.bmsfs.keeper, signal.SIGTERM)
+        self.bmsfs.wait_end()
+        self.check_readers(readers)
+
+    def test_int_to_the_keeper(self):
+        readers = self.park()
+        os.kill(self.bmsfs.keeper, signal.SIGINT)
+        self.bmsfs.wait_end()
+        self.check_readers(readers)
+
+    def test_int_to_both(self):
+        """As Ctrl-C in a terminal."""
+        readers = self.park()
+        for pid in (self.bmsfs.server, self.bmsfs.keeper):
+            os.kill(pid, signal.SIGINT)
+        self.bmsfs.wait_end()
+        self.check_readers(readers)
+
+    def test_term_to_the_server(self):
+        readers = self.park()
+        os.kill(self.bmsfs.server, signal.SIGTERM)
+        self.bmsfs.wait_end()
+        self.check_readers(readers)
+
+    def test_kill_of_the_server(self):
+        readers = self.park()
+        os.kill(self.bmsfs.server, signal.SIGKILL)
+        self.bmsfs.wait_end(status=128 + signal.SIGKILL)
+        self.assertTrue(self.bmsfs.said.find("server was killed by signal 9"))
+        self.check_readers(readers)
+
+    def test_with_a_file_open(self):
+        with open(self.bmsfs.path("SOC"), encoding="ascii"):
+            os.kill(self.bmsfs.keeper, signal.SIGTERM)
+            self.bmsfs.wait_end()
+
+    def test_unmount_while_in_use(self):
+        with open(self.bmsfs.path("SOC"), encoding="ascii") as file:
+            self.run_program("fusermount3", "-u", self.bmsfs.place, status=1)
+            self.assertEqual(file.read(), "78.46\n")
+
+    def test_lazy_unmount(self):
+        with open(self.bmsfs.path("SOC"), encoding="ascii") as file:
+            self.run_program("fusermount3", "-uz", self.bmsfs.place)
+            self.assertEqual(harness.mounted_at(self.bmsfs.place), [])
+            self.assertEqual(file.read(), "78.46\n")
+            self.assertTrue(harness.is_running(self.bmsfs.server))
+        self.bmsfs.wait_end()
+
+    def test_umount(self):
+        if not harness.ROOT:
+            self.skipTest("only root may use umount")
+        self.run_program("umount", self.bmsfs.place)
+        self.bmsfs.wait_end()
+
+    def test_a_stopped_terminal_does_not_stop_it(self):
+        for number in (signal.SIGTSTP, signal.SIGTTOU, signal.SIGTTIN):
+            os.kill(self.bmsfs.server, number)
+        self.assertEqual(self.bmsfs.read("SOC"), "78.46")
+
+
+class DeadMounts(harness.MountTest):
+    def leave_dead(self, place=None):
+        """Kills keeper and server, so that nobody unmounts. Returns the mount point."""
+        bmsfs = self.mount("sim:", place=place).expects("replacing")
+        os.kill(bmsfs.keeper, signal.SIGKILL)
+        os.kill(bmsfs.server, signal.SIGKILL)
+        bmsfs.process.wait(harness.PATIENCE)
+        os.waitpid(bmsfs.server, 0)
+        bmsfs.said.close()
+        bmsfs.over = True
+        self.assertEqual(harness.mounted_at(bmsfs.place), ["fuse.bmsfs"])
+        self.assert_errno(errno.ENOTCONN, os.stat, bmsfs.place)
+        return bmsfs.place
+
+    def test_is_replaced(self):
+        place = self.leave_dead()
+        bmsfs = self.mount("sim:", place=place).expects("replacing")
+        self.assertEqual(harness.mounted_at(place), ["fuse.bmsfs"])
+        self.assertTrue(bmsfs.read("SOC"))
+        self.assertTrue(bmsfs.said.find("replacing the mount of a bmsfs that has died"))
+
+    def test_is_replaced_again(self):
+        place = self.leave_dead(self.leave_dead())
+        bmsfs = self.mount("sim:", place=place).expects("replacing")
+        self.assertTrue(bmsfs.read("SOC"))
+
+
+class Refused(harness.MountTest):
+    def setUp(self):
+        super().setUp()
+        self.place = tempfile.mkdtemp(prefix="place.", dir=self.folder)
+
+    def check(self, pattern, *arguments):
+        for flags in ((), ("-f",)):
+            said = self.refused(*flags, *arguments)
+            self.assertRegex(said, pattern)
+            self.assertLessEqual(len(said.splitlines()), 6)
+        self.assertEqual(harness.mounted_at(self.place), [])
+
+    def test_live_mount(self):
+        bmsfs = self.mount("sim:")
+        said = self.refused("sim:", bmsfs.place)
+        self.assertRegex(said, "mounted there already")
+        self.assertTrue(bmsfs.read("SOC"))
+        self.assertEqual(harness.mounted_at(bmsfs.place), ["fuse.bmsfs"])
+
+    def test_hanging_mount(self):
+        bmsfs = self.mount("sim:")
+        os.kill(bmsfs.server, signal.SIGSTOP)
+        try:
+            self.assertRegex(self.refused("sim:", bmsfs.place), "does not answer")
+        finally:
+            os.kill(bmsfs.server, signal.SIGCONT)
+        self.assertTrue(bmsfs.read("SOC"))
+
+    @unittest.skipUnless(harness.ROOT, "only root can mount a tmpfs")
+    def test_foreign_mount(self):
+        self.run_program("mount", "-t", "tmpfs", "none", self.place)
+        self.addCleanup(self.run_program, "umount", self.place)
+        said = self.refused("sim:", self.place)
+        self.assertRegex(said, "something else is mounted")
+        self.assertEqual(harness.mounted_at(self.place), ["tmpfs"])
+
+    def test_no_mountpoint(self):
+        self.check("No such file", "sim:", self.place + "/nothing")
+
+    def test_mountpoint_is_a_file(self):
+        path = os.path.join(self.folder, "file")
+        with open(path, "w", encoding="ascii"):
+            pass
+        self.check("not a directory", "sim:", path)
+
+    def test_device_below_the_mountpoint(self):
+        for device in ("/tty", "/tty/..", "/sub/../tty"):
+            self.check("below MOUNTPOINT", self.place + device, self.place)
+        self.check("below MOUNTPOINT", f"unix:{self.place}/socket", self.place)
+
+    def test_device_link_below_the_mountpoint(self):
+        inside = os.path.join(self.place, "tty")
+        link = os.path.join(self.folder, "link")
+        os.symlink(inside, link)
+        self.check("below MOUNTPOINT", link, self.place)
+
+    def test_mountpoint_is_not_empty(self):
+        with open(self.place + "/more.ini", "w", encoding="ascii"):
+            pass
+        self.check("is not empty|more.ini", "-o", f"instructions={self.place}/more.ini", "sim:",
+                   self.place)
+
+    def test_bad_options(self):
+        for option, pattern in (
+                ("nonsense", "nonsense: unknown option"), ("baud=x", "baud=x"), ("baud", "baud"),
+                ("address=0", "address=0"), ("address=128", "address=128"), ("ttl=-1", "ttl=-1"),
+                ("ttl=1e3", "ttl=1e3"), ("deadline=0", "deadline=0"), ("tries=0", "tries=0"),
+                ("uid=nobody-of-this-name", "there is no such user"), ("umask=9", "umask=9"),
+                ("model=t-800", "t-800"), ("unlock=yes", "unlock"), ("wait=x", "wait=x")):
+            with self.subTest(option):
+                self.check(pattern, "-o", option, "sim:", self.place)
+
+    def test_bad_devices(self):
+        for device, pattern in (("sim:nonsense=1", "nonsense"), ("sim:cells=99", "cells"),
+                                ("sim:model=t-800", "t-800"), ("tcp:", "tcp:"),
+                                ("tcp:host", "tcp:host"), ("tcp:host:port", "port"),
+                                ("unix:", "unix:")):
+            with self.subTest(device):
+                self.check(pattern, device, self.place)
+
+    def test_device_is_no_tty(self):
+        """It may become one, so that is for bus/last_error."""
+        path = os.path.join(self.folder, "file")
+        with open(path, "w", encoding="ascii"):
+            pass
+        bmsfs = self.mount(path).expects("file")
+        self.assert_errno(errno.ENODEV, bmsfs.read, "SOC")
+        self.assertRegex(bmsfs.last_error(), re.escape(path))
+
+    def test_missing_arguments(self):
+        self.check("DEVICE", )
+        self.check("MOUNTPOINT", "sim:")
+        self.check("nothing else", "sim:", self.place, "more")
+        self.check("-x", "-x", "sim:", self.place)
+
+    def test_bad_table(self):
+        path = os.path.join(self.folder, "more.ini")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("[BMIN]\nmax = 4.2\n\n[XTRA]\nname = extra\ncategory = more\n"
+                       "type = nonsense\n")
+        self.check(rf"{re.escape(path)}:7: .*nonsense", "-o", f"instructions={path}", "sim:",
+                   self.place)
+
+    def test_no_table(self):
+        self.check("nothing.ini", "-o", f"instructions={self.folder}/nothing.ini", "sim:",
+                   self.place)
+
+
+class UsersTable(harness.MountTest):
+    def test_another_instruction(self):
+        path = os.path.join(self.folder, "more.ini")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("[XTRA]\nname = extra\ncategory = more\ntype = float\naccess = rw\n"
+                       "min = 1\nmax = 9\n\n[BMIN]\nmax = 3.96\n")
+        bms = self.responder()
+        bms.settings["XTRA"] = 4.5
+        bmsfs = self.mount(bms.device, f"instructions={path}")
+        self.assertEqual(bmsfs.read("XTRA"), "4.5")
+        bmsfs.write("XTRA", "5.5\n")
+        self.assertEqual(bms.sets(), ["XTRA 5.5"])
+        self.assert_errno(errno.ERANGE, bmsfs.write, "BMIN", "3.97")
+
+
+class Background(harness.MountTest):
+    def start(self, device, *options):
+        """Runs bmsfs to the end of its launcher; the keeper becomes a child of this process."""
+        place = tempfile.mkdtemp(prefix="mount.", dir=self.folder)
+        before = set(harness.children(os.getpid()))
+        self.run_program(BMSFS, *options, device, place)
+        keeper, = set(harness.children(os.getpid())) - before
+        self.addCleanup(self.end, place, keeper)
+        return place, keeper
+
+    def end(self, place, keeper):
+        if harness.mounted_at(place):
+            self.run_program("fusermount3", "-u", place)
+        self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(keeper, 0)[1]), 0)
+        self.assertEqual(harness.mounted_at(place), [])
+
+    def test_the_mount_answers_when_the_launcher_returns(self):
+        bms = self.responder()
+        place, _ = self.start(bms.device)
+        self.assertEqual(harness.mounted_at(place), ["fuse.bmsfs"])
+        self.assertEqual(len(os.listdir(place + "/units/1/cells")), 14)
+        with open(place + "/SOC", encoding="ascii") as file:
+            self.assertEqual(file.read(), "78.46\n")
+
+    def test_without_a_bms(self):
+        bms = self.responder()
+        bms.silent = True
+        start = time.monotonic()
+        place, _ = self.start(bms.device, "-o", "wait=0.5")
+        self.assertLess(time.monotonic() - start, 10)
+        self.assertIn("SOC", os.listdir(place))
+
+    def test_without_an_adapter(self):
+        place, _ = self.start(os.path.join(self.folder, "nowhere"))
+        self.assertIn("SOC", os.listdir(place))
+
+    def test_unmounting_ends_all(self):
+        place, keeper = self.start("sim:")
+        server, = harness.children(keeper)
+        self.run_program("fusermount3", "-u", place)
+        end = time.monotonic() + harness.PATIENCE
+        while harness.is_running(keeper):
+            self.assertLess(time.monotonic(), end)
+        self.assertFalse(harness.is_running(server))
+
+    def test_it_holds_nothing_of_its_caller(self):
+        place, keeper = self.start("sim:")
+        for pid in (keeper, *harness.children(keeper)):
+            targets = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
+            self.assertFalse([t for t in targets if t.startswith(("pipe:", "/tmp"))], targets)
+            self.assertEqual(os.readlink(f"/proc/{pid}/cwd"), "/")
+        self.assertTrue(os.listdir(place))
+
+    def test_relative_paths(self):
+        bms = self.responder()
+        place = tempfile.mkdtemp(prefix="mount.", dir=self.folder)
+        before = set(harness.children(os.getpid()))
+        self.run_program(BMSFS, "tty", os.path.basename(place), cwd=self.folder)
+        keeper, = set(harness.children(os.getpid())) - before
+        self.addCleanup(self.end, place, keeper)
+        with open(place + "/SOC", encoding="ascii") as file:
+            self.assertEqual(file.read(), "78.46\n")
+        self.assertTrue(bms.requests("LCD1?"))
+
+
+class Rights(harness.MountTest):
+    def test_the_server_has_none(self):
+        bmsfs = self.mount("sim:")
+        with open(f"/proc/{bmsfs.server}/status", encoding="ascii") as status:
+            text = status.read()
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertRegex(text, rf"(?m)^{name}:\s0+$")
+        self.assertRegex(text, r"(?m)^NoNewPrivs:\s1$")
+        self.assertRegex(text, r"(?m)^Threads:\s1$")
+
+
+class Speaking(harness.MountTest):
+    def test_debug(self):
+        bms, bmsfs = self.mount_responder(flags=("-d",))
+        bmsfs.expects(".*")
+        self.assertEqual(bmsfs.read("SOC"), "78.46")
+        for frame in (r"> \d+\.\d+ .*LCD1\?.* 55 01 00 05 4C 43 44 31 3F 46 D0 AA",
+                      r"< \d+\.\d+ .*LCD1.* 55 00 01 02 32 38 8E B4 AA"):
+            self.assertTrue(bmsfs.said.wait_for(frame), frame)
+        self.assertTrue(bmsfs.said.wait_for(rf"read (pack/)?soc .*by pid {os.getpid()}"))
+
+    def test_usual_start(self):
+        bmsfs = self.mount("sim:")
+        bmsfs.read("SOC")
+        self.assertEqual(len(bmsfs.said.lines), 1, bmsfs.said.lines)
+        self.assertRegex(bmsfs.said.lines[0], rf"^bmsfs: sim: is mounted on {bmsfs.place}$")
+
+    def start_with_stderr(self, stderr, *flags, device="sim:"):
+        place = tempfile.mkdtemp(prefix="mount.", dir=self.folder)
+        process = subprocess.Popen([BMSFS, *flags, device, place], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=stderr, env=self.environment)
+        self.addCleanup(self.end, process, place)
+        end = time.monotonic() + harness.PATIENCE
+        while harness.mounted_at(place) != ["fuse.bmsfs"]:
+            self.assertLess(time.monotonic(), end)
+            self.assertIsNone(process.poll())
+        return place
+
+    def end(self, process, place):
+        self.run_program("fusermount3", "-u", place)
+        self.assertEqual(process.wait(harness.PATIENCE), 0)
+
+    def read(self, place, name):
+        with open(os.path.join(place, name), encoding="ascii") as file:
+            return file.read()
+
+    def test_a_stderr_that_nobody_reads(self):
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        fcntl.fcntl(write_end, F_SETPIPE_SZ, 4096)
+        place = self.start_with_stderr(write_end, "-d")
+        os.close(write_end)
+        for _ in range(200):  # far more lines than the pipe holds
+            self.read(place, "SOC")
+            self.read(place, "bus/counters")
+        self.assertRegex(self.read(place, "SOC"), r"^\d\d\.\d\d\n$")
+
+    def test_a_stderr_whose_reader_went_away(self):
+        read_end, write_end = os.pipe()
+        place = self.start_with_stderr(write_end, "-d")
+        os.close(write_end)
+        os.close(read_end)
+        for _ in range(10):
+            self.assertRegex(self.read(place, "SOC"), r"^\d\d\.\d\d\n$")
+
+    def test_a_stderr_that_cannot_be_written(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            place = self.start_with_stderr(full, "-d")
+        self.assertRegex(self.read(place, "SOC"), r"^\d\d\.\d\d\n$")
+
+    def test_standard_descriptors_closed(self):
+        place = tempfile.mkdtemp(prefix="mount.", dir=self.folder)
+        process = subprocess.Popen(
+            ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", BMSFS, "-f", "sim:", place],
+            env=self.environment)
+        self.addCleanup(self.end, process, place)
+        end = time.monotonic() + harness.PATIENCE
+        while harness.mounted_at(place) != ["fuse.bmsfs"]:
+            self.assertLess(time.monotonic(), end)
+        self.assertRegex(self.read(place, "SOC"), r"^\d\d\.\d\d\n$")
+
+    def test_help(self):
+        said = self.run_program(BMSFS, "--help")
+        for word in ("DEVICE", "MOUNTPOINT", "baud=", "ttl_settings=", "unlock", "sim:"):
+            self.assertIn(word, said)
+
+    def test_version(self):
+        self.assertRegex(self.run_program(BMSFS, "--version"), r"^bmsfs \d+\.\d+\.\d+\n$")
+
+    def test_list(self):
+        self.assertIn("BMIN", self.run_program(BMSFS, "--list"))
+        writable = {row["mnemonic"] for row in self.table("--writable")}
+        self.assertIn("BMIN", writable)
+        self.assertNotIn("CELL", writable)
+        self.assertEqual({row["category"] for row in self.table("--category=clock")}, {"clock"})
+
+
+if __name__ == "__main__":
+    harness.main()
