@@ -24,10 +24,13 @@ struct options {
 	uint32_t tries;
 	int64_t timeout, deadline, ttl, ttl_settings, grace, wait; /* ns */
 	const char *model;                                         /* "auto", or a name */
+	const char *name;                                          /* of the supply under class/ */
 	const char *instructions[OPTIONS_FILE_MAX];                /* in the order given */
 	unsigned instructions_count;
 	bool unlock, read_only, private, allow_other;
 	uint32_t uid, gid, umask;
+	const char *user; /* who serves; NULL: not given */
+	bool nofilter;
 	char kernel[64]; /* options that mount(2) knows, "nodev,noatime" */
 
 	bool list_writable, list_json;

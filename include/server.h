@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "confine.h"
 #include "fs/fs.h"
 #include "link/link.h"
 #include "options.h"
@@ -13,6 +14,7 @@
 /* What was made ready before the mount. All of it stays the caller's. */
 struct service {
 	const struct options *options;
+	const struct confine_user *user;
 	const struct instruction_table *table;
 	struct link *link;
 	const char *mountpoint; /* absolute */

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "fs/mount.h"
 #include "keeper.h"
 #include "log.h"
@@ -149,10 +150,14 @@ int keeper_run(const struct service *service)
 	struct fs *fs;
 	sigset_t set;
 	pid_t server;
-	int status;
+	int status, err;
 
 	block_signals(&set);
-	if (chdir("/") < 0 || mount_tree(&fs, service) < 0)
+	if (chdir("/") < 0) {
+		log_print("cannot change to /: %s", strerror(errno));
+		return 1;
+	}
+	if (mount_tree(&fs, service) < 0)
 		return 1;
 	mount_identify(service->mountpoint, id, sizeof(id));
 	if (service->ready_fd >= 0)
@@ -165,6 +170,9 @@ int keeper_run(const struct service *service)
 	/* From here on only the server holds the connection, so that it ends with the server. */
 	fs_free(fs);
 	prctl(PR_SET_NAME, "bmsfs-keeper");
+	err = confine_keeper(service->user);
+	if (err < 0)
+		log_print("the keeper cannot give up rights: %s", strerror(-err));
 	if (service->ready_fd >= 0) {
 		close(service->ready_fd);
 		log_leave();

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "checks.h"
+#include "confine.h"
 #include "keeper.h"
 #include "link/link.h"
 #include "list.h"
@@ -124,21 +125,31 @@ static int serve(const struct options *options, const struct instruction_table *
 	const struct link_config config = { .baud = options->baud,
 					    .table = table,
 					    .now = link_boottime(NULL) };
-	struct service service = {
-		.options = options, .table = table, .mountpoint = mountpoint, .ready_fd = -1
-	};
+	struct confine_user user;
+	struct service service = { .options = options,
+				   .user = &user,
+				   .table = table,
+				   .mountpoint = mountpoint,
+				   .ready_fd = -1 };
 	char reason[256] = "out of memory";
 	int status;
 
 	if (find_model(options, table, &service.model) < 0)
 		return EXIT_USAGE;
 	service.address = choose_address(options, table, service.model);
-	if (link_new(&service.link, options->device, &config, reason, sizeof(reason)) < 0) {
+	if (confine_user_find(&user, options->user, reason, sizeof(reason)) < 0) {
 		log_print("%s", reason);
 		return EXIT_USAGE;
 	}
+	if (link_new(&service.link, options->device, &config, reason, sizeof(reason)) < 0) {
+		log_print("%s", reason);
+		status = EXIT_USAGE;
+		goto out_free_user;
+	}
 	status = options->foreground ? keeper_run(&service) : keeper_launch(&service);
 	link_free(service.link);
+out_free_user:
+	confine_user_free(&user);
 	return status;
 }
 
@@ -181,11 +192,13 @@ int main(int argc, char *argv[])
 {
 	struct options options;
 	char reason[512];
-	int status;
+	int status = tidy_descriptors();
 
-	if (tidy_descriptors() < 0)
-		return EXIT_FAILURE;
 	log_start();
+	if (status < 0) {
+		log_print("cannot open /dev/null: %s", strerror(-status));
+		return EXIT_FAILURE;
+	}
 	if (options_parse(&options, argc, argv, reason, sizeof(reason)) < 0) {
 		log_print("%s", reason);
 		status = EXIT_USAGE;

@@ -11,6 +11,7 @@
 #include "nsec.h"
 #include "options.h"
 #include "protocol/value.h"
+#include "tree/tree.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -21,6 +22,7 @@ enum key_kind {
 	KEY_USER,
 	KEY_GROUP,
 	KEY_NAME,
+	KEY_WORD,
 	KEY_FILES,
 	KEY_ON,
 	KEY_OFF,
@@ -116,6 +118,13 @@ static const struct key keys[] = {
 	  .kind = KEY_NAME,
 	  AT(model),
 	  .help = "model of the BMS; auto: by its identity" },
+	{ .name = "name",
+	  .value = "NAME",
+	  .def = "bms0",
+	  .kind = KEY_WORD,
+	  AT(name),
+	  .max = TREE_NAME_MAX - 1,
+	  .help = "name of the battery under class/power_supply/" },
 	{ .name = "instructions",
 	  .value = "FILE",
 	  .kind = KEY_FILES,
@@ -149,6 +158,16 @@ static const struct key keys[] = {
 	  AT(umask),
 	  .max = 0777,
 	  .help = "permissions that the files shall not have" },
+	{ .name = "user",
+	  .value = "USER",
+	  .shown = "bmsfs if root mounts and there is such a user, else you",
+	  .kind = KEY_NAME,
+	  AT(user),
+	  .help = "who the serving process runs as, for root's mounts" },
+	{ .name = "nofilter",
+	  .kind = KEY_ON,
+	  AT(nofilter),
+	  .help = "do not restrict the system calls of the serving process" },
 	{ .name = "private",
 	  .kind = KEY_ON,
 	  AT(private),
@@ -170,19 +189,25 @@ static const struct {
 	const char *name;
 	bool kernel;
 } passed[] = {
-	{ "nodev", true },      { "nosuid", true },         { "noexec", true },
-	{ "noatime", true },    { "sync", true },           { "dirsync", true },
-	{ "dev", false },       { "suid", false },          { "exec", false },
-	{ "async", false },     { "atime", false },         { "diratime", false },
-	{ "relatime", false },  { "nodiratime", false },    { "norelatime", false },
-	{ "lazytime", false },  { "nolazytime", false },    { "strictatime", false },
-	{ "auto", false },      { "nostrictatime", false }, { "noauto", false },
-	{ "user", false },      { "nouser", false },        { "user=*", false },
-	{ "users", false },     { "nousers", false },       { "owner", false },
-	{ "noowner", false },   { "group", false },         { "nogroup", false },
-	{ "nofail", false },    { "defaults", false },      { "_netdev", false },
-	{ "x-*", false },       { "X-*", false },           { "comment=*", false },
-	{ "uhelper=*", false }, { "helper=*", false },      { "default_permissions", false },
+	{ "nodev", true },       { "nosuid", true },
+	{ "noexec", true },      { "noatime", true },
+	{ "sync", true },        { "dirsync", true },
+	{ "dev", false },        { "suid", false },
+	{ "exec", false },       { "async", false },
+	{ "atime", false },      { "diratime", false },
+	{ "relatime", false },   { "nodiratime", false },
+	{ "norelatime", false }, { "lazytime", false },
+	{ "nolazytime", false }, { "strictatime", false },
+	{ "auto", false },       { "nostrictatime", false },
+	{ "noauto", false },     { "user", false },
+	{ "nouser", false },     { "users", false },
+	{ "nousers", false },    { "owner", false },
+	{ "noowner", false },    { "group", false },
+	{ "nogroup", false },    { "nofail", false },
+	{ "defaults", false },   { "_netdev", false },
+	{ "x-*", false },        { "X-*", false },
+	{ "comment=*", false },  { "uhelper=*", false },
+	{ "helper=*", false },   { "default_permissions", false },
 };
 
 enum flag_code { FLAG_LIST = 256, FLAG_WRITABLE, FLAG_CATEGORY, FLAG_JSON };
@@ -321,6 +346,21 @@ static int set_name(struct parser *parser, const struct key *key, const char *te
 	return 0;
 }
 
+/* The name of a file, which other programs take for the name of a metric or a variable, too. */
+static int set_word(struct parser *parser, const struct key *key, const char *text, void *member)
+{
+	static const char characters[] = "abcdefghijklmnopqrstuvwxyz"
+					 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					 "0123456789_";
+	size_t length = strspn(text, characters);
+
+	if (!length || text[length] || (double)length > key->max)
+		return refuse(parser, "%s=%s: must be 1 to %d letters, digits and underscores",
+			      key->name, text, (int)key->max);
+	*(const char **)member = text;
+	return 0;
+}
+
 static int set_files(struct parser *parser, const struct key *key, const char *text, void *member)
 {
 	struct options *options = parser->options;
@@ -344,7 +384,8 @@ static int set_on(struct parser *parser, const struct key *key, const char *text
 static int (*const setters[])(struct parser *, const struct key *, const char *, void *) = {
 	[KEY_NUMBER] = set_number, [KEY_SECONDS] = set_seconds, [KEY_OCTAL] = set_octal,
 	[KEY_USER] = set_user,     [KEY_GROUP] = set_group,     [KEY_NAME] = set_name,
-	[KEY_FILES] = set_files,   [KEY_ON] = set_on,           [KEY_OFF] = set_on,
+	[KEY_WORD] = set_word,     [KEY_FILES] = set_files,     [KEY_ON] = set_on,
+	[KEY_OFF] = set_on,
 };
 
 static int set_key(struct parser *parser, const struct key *key, const char *text)
@@ -382,6 +423,9 @@ static int take_option(struct parser *parser, char *text)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strlen(keys[i].name) != length || strncmp(keys[i].name, text, length))
 			continue;
+		/* "user" alone is a word of fstab. */
+		if (keys[i].value && !given && !take_passed(parser, text))
+			return 0;
 		if (keys[i].value && !given)
 			return refuse(parser, "%s: write %s=%s", text, text, keys[i].value);
 		if (!keys[i].value && given)

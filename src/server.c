@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <errno.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bus/bus.h"
+#include "confine.h"
 #include "device/device.h"
 #include "log.h"
 #include "nsec.h"
 #include "server.h"
 #include "tree/tree.h"
+
+#define WAIT_FAILURES_MAX 10
 
 struct server {
 	const struct service *service;
@@ -30,29 +29,10 @@ struct server {
 	int64_t started;
 	int64_t wait_until; /* NSEC_NEVER once the start is over */
 	enum bus_state told;
+	unsigned wait_failures; /* of ppoll(), in a row */
 	bool stop;
 	int status;
 };
-
-/* Gives up what a program that only moves bytes does not need, and what a broken one could misuse.
- */
-static int server_confine(void)
-{
-	static const struct rlimit no_core = { 0, 0 };
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
-
-	setrlimit(RLIMIT_CORE, &no_core);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	/* Only who has CAP_SETPCAP may and needs to do this. */
-	for (int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
-		prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
-	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-	if (syscall(SYS_capset, &header, none) < 0)
-		return -errno;
-	return 0;
-}
 
 /* Requests, identities and most values are text; the rest is for those who read hexadecimal. */
 static void quote_payload(char text[FRAME_PAYLOAD_MAX + 4], const struct frame *frame)
@@ -129,7 +109,7 @@ static int server_build(struct server *server)
 	err = device_new(&server->device, server->bus, service->table, &device);
 	if (err < 0)
 		return err;
-	err = tree_new(&server->tree, server->device);
+	err = tree_new(&server->tree, server->device, options->name);
 	if (err < 0)
 		return err;
 	return fs_attach(server->fs, server->device, server->tree);
@@ -162,7 +142,7 @@ static int64_t server_wake(const struct server *server)
  */
 static bool server_settled(const struct server *server)
 {
-	return device_shape(server->device)->known || bus_state(server->bus) == BUS_ABSENT ||
+	return !device_starting(server->device) || bus_state(server->bus) == BUS_ABSENT ||
 	       bus_now(server->bus) >= server->wait_until;
 }
 
@@ -250,6 +230,16 @@ static struct timespec *time_left(int64_t now, int64_t wake, struct timespec *le
 	return left;
 }
 
+/* Once may be want of memory, and passes; who can never wait can serve nobody. */
+static void server_cannot_wait(struct server *server, int err)
+{
+	if (err == EINTR || ++server->wait_failures < WAIT_FAILURES_MAX)
+		return;
+	log_print("cannot wait for events: %s", strerror(err));
+	server->stop = true;
+	server->status = 1;
+}
+
 /* One turn of the loop: sleeps until something comes or is due, and deals with it. */
 static void server_turn(struct server *server)
 {
@@ -261,8 +251,11 @@ static void server_turn(struct server *server)
 	struct timespec left;
 
 	set[2].fd = bus_fd(server->bus, &set[2].events);
-	if (ppoll(set, 3, time_left(bus_now(server->bus), server_wake(server), &left), NULL) < 0)
+	if (ppoll(set, 3, time_left(bus_now(server->bus), server_wake(server), &left), NULL) < 0) {
+		server_cannot_wait(server, errno);
 		return;
+	}
+	server->wait_failures = 0;
 	if (set[0].revents)
 		server_end(server);
 	if (!server->stop && set[1].revents)
@@ -285,7 +278,9 @@ int server_run(struct fs *fs, const struct service *service)
 
 	ignore_terminal();
 	server.signal_fd = open_signals();
-	err = server.signal_fd < 0 ? server.signal_fd : server_confine();
+	err = server.signal_fd < 0 ? server.signal_fd
+				   : confine_server(service->user, service->options->device,
+						    !service->options->nofilter);
 	if (!err)
 		err = server_build(&server);
 	if (err < 0) {

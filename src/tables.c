@@ -36,18 +36,24 @@ static ssize_t read_all(int fd, char *text, size_t size)
 	return (ssize_t)done;
 }
 
+static int check_regular(const char *file, int result, const struct stat *stat,
+			 struct table_error *error)
+{
+	if (result < 0)
+		return refuse(error, file, strerror(errno));
+	return S_ISREG(stat->st_mode) ? 0 : refuse(error, file, "not a regular file");
+}
+
 static int add_open_file(struct instruction_table *table, const char *file, int fd,
 			 struct table_error *error)
 {
 	struct stat stat;
 	ssize_t size;
 	char *text;
-	int err;
+	int err = check_regular(file, fstat(fd, &stat), &stat, error);
 
-	if (fstat(fd, &stat) < 0)
-		return refuse(error, file, strerror(errno));
-	if (!S_ISREG(stat.st_mode))
-		return refuse(error, file, "not a regular file");
+	if (err)
+		return err;
 	if (stat.st_size > TABLES_FILE_MAX)
 		return refuse(error, file, "longer than 1 MiB");
 	text = malloc((size_t)stat.st_size + 1);
@@ -65,11 +71,16 @@ static int add_open_file(struct instruction_table *table, const char *file, int 
 int tables_add_file(struct instruction_table *table, const char *file, const char *mountpoint,
 		    struct table_error *error)
 {
+	struct stat before;
 	int fd, err;
 
 	if (mountpoint && mount_contains(mountpoint, file))
 		return refuse(error, file, "is at or below MOUNTPOINT, keep it elsewhere");
-	/* Not to wait for the writer of a FIFO. */
+	/* Opening some devices has consequences. */
+	err = check_regular(file, stat(file, &before), &before, error);
+	if (err)
+		return err;
+	/* Not to wait for the writer of a FIFO, should it have become one. */
 	fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return refuse(error, file, strerror(errno));
