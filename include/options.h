@@ -13,6 +13,8 @@
 
 enum options_action { ACTION_MOUNT, ACTION_LIST, ACTION_HELP, ACTION_VERSION };
 
+#define OPTIONS_NO_GROUP UINT32_MAX
+
 struct options {
 	enum options_action action;
 	const char *device, *mountpoint;
@@ -28,7 +30,8 @@ struct options {
 	const char *instructions[OPTIONS_FILE_MAX];                /* in the order given */
 	unsigned instructions_count;
 	bool unlock, read_only, private, allow_other;
-	uint32_t uid, gid, umask;
+	uint32_t uid, umask;
+	uint32_t gid;     /* OPTIONS_NO_GROUP unless given */
 	const char *user; /* who serves; NULL: not given */
 	bool nofilter;
 	char kernel[64]; /* options that mount(2) knows, "nodev,noatime" */

@@ -589,7 +589,7 @@ int options_parse(struct options *options, int argc, char *argv[], char *reason,
 	size_t room = 1;
 	int err;
 
-	*options = (struct options){ .uid = getuid(), .gid = getgid() };
+	*options = (struct options){ .uid = getuid(), .gid = OPTIONS_NO_GROUP };
 	for (int i = 0; i < argc; i++)
 		room += strlen(argv[i]) + 1;
 	options->text = malloc(room);

@@ -21,7 +21,8 @@ struct fs_config {
 	uid_t uid;           /* owner of all files */
 	gid_t gid;
 	mode_t umask;
-	bool read_only; /* -o ro */
+	bool group_writes; /* settings are 0664 instead of 0644 */
+	bool read_only;    /* -o ro */
 	bool allow_other;
 	bool debug; /* tell log() of each request */
 	void (*log)(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -36,11 +37,13 @@ int fs_mount(struct fs **fs, const struct fs_config *config, const char *mountpo
 /* In the server: what to serve. Takes over device_observe(). */
 int fs_attach(struct fs *fs, struct device *device, struct tree *tree);
 
+/* What to poll for reading. */
 int fs_fd(const struct fs *fs);
 
 /*
- * The descriptor is readable: serves requests until it would block, or a bounded number. Returns 0;
- * -ENODEV when the file system was unmounted.
+ * poll(2) told something of the descriptor: serves requests until it would block, or a bounded
+ * number. Returns 0; -ENODEV when the file system was unmounted; another -errno when the connection
+ * has failed, and only its end answers those who wait.
  */
 int fs_receive(struct fs *fs);
 
@@ -51,10 +54,7 @@ bool fs_ready(const struct fs *fs);
 void fs_run(struct fs *fs);
 int64_t fs_wake(const struct fs *fs);
 
-/*
- * Answers everything parked before the server ends: a write of which nothing was sent EINTR, the rest
- * ENODEV.
- */
+/* Answers everything parked with ENODEV before the server ends. */
 void fs_stop(struct fs *fs);
 
 /*

@@ -13,7 +13,7 @@
 
 #define ARMED_MAX    1024
 #define FS_PATH_MAX  128
-#define FS_READ_MAX  TREE_TEXT_MAX
+#define FS_READ_MAX  65536
 #define FS_WRITE_MAX 4096
 #define FS_FOR_LONG  86400.0 /* seconds an attribute or entry is good for when it is settled */
 #define FS_FOR_A_BIT 1.0     /* ... and while shape or model are unknown */
@@ -22,6 +22,7 @@
 struct handle {
 	struct fs *fs;
 	uint64_t ino;
+	bool lengthy;  /* a TREE_LONG: the text was made when it was opened and stays */
 	bool rendered; /* the text, or the error, is what it read last */
 	bool written;
 	int error;
@@ -39,13 +40,16 @@ struct handle {
 	TAILQ_ENTRY(handle) waiting; /* fs->waiters */
 };
 
-/* A read or a write that waits for the device. */
+enum parked_kind { PARKED_OPEN, PARKED_READ, PARKED_WRITE };
+
+/* A request that waits for the device. */
 struct parked {
 	fuse_req_t req; /* NULL: answered already, but the device is not done with it */
 	struct handle *handle;
 	struct fs *fs;
 	uint64_t ino;
-	bool writing;
+	enum parked_kind kind;
+	struct fuse_file_info info; /* of an open */
 	size_t size;
 	off_t offset;
 	union {
@@ -72,6 +76,7 @@ struct fs {
 	struct device *device;
 	struct tree *tree;
 	bool ready;
+	int broken; /* -errno: the kernel takes no answers any more */
 	struct timespec mounted;
 	int64_t clock_offset; /* real time less the clock of the bus */
 
@@ -121,8 +126,8 @@ void reply_text(fuse_req_t req, uint64_t ino, const char *text, size_t size);
 const char *error_name(int error); /* of -errno: "ETIMEDOUT" */
 const char *error_words(int error);
 
-/* attr.c */
-int attr_fill(struct fs *fs, uint64_t ino, struct stat *attr);
+/* attr.c. @handle is the file that was asked about, or NULL if it was the inode. */
+int attr_fill(struct fs *fs, uint64_t ino, const struct handle *handle, struct stat *attr);
 double attr_timeout(struct fs *fs, uint64_t ino);
 double entry_timeout(const struct fs *fs);
 

@@ -8,10 +8,12 @@
 #ifndef BMSFS_TREE_NODE_H
 #define BMSFS_TREE_NODE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bus/bus.h"
 #include "device/device.h"
 #include "protocol/instruction.h"
 #include "protocol/reply.h"
@@ -38,6 +40,12 @@ enum dir_kind {
 	DIR_SENSORS,
 	DIR_SENSOR,
 	DIR_BUS,
+	DIR_CLASS,
+	DIR_SUPPLIES,
+	DIR_SUPPLY,
+	DIR_HWMONS,
+	DIR_HWMON,
+	DIR_METRICS,
 	DIRS,
 };
 
@@ -46,7 +54,8 @@ enum node_type {
 	NODE_ALIAS, /* another name of the file @target in directory @dir */
 	NODE_LINK,  /* a symbolic link to @target */
 	NODE_VALUE, /* a number computed from samples, or the text that stands for it */
-	NODE_PRINT, /* a text of something else than samples */
+	NODE_PRINT, /* any other text */
+	NODE_LONG,  /* the same, made when the file is opened */
 };
 
 /* What the number that stands for the "#" in a name counts. */
@@ -75,30 +84,39 @@ struct source {
 		.row = (mnemonic), .whole = true \
 	}
 
+/* The sources of all that follows from how much charge there is. */
+#define CHARGE_SOURCES FROM_FIELD("LCD1", "soc"), FROM_FIELD("LCD1", "soh"), FROM("CAPA")
+#define ERROR_SOURCES  FROM_FIELD("ERRO", "present"), FROM_FIELD("ERRO", "error")
+
 /* What a value is computed from, in the order of its sources. */
 struct view {
 	const struct tree *tree;
+	const struct freshness *fresh;
 	struct place place;
 	const struct sample *sample[SOURCE_MAX];
 	double number[SOURCE_MAX];
 };
 
+#define CODE_OTHER INT_MIN
+
 /* The text of a number; the first that fits holds. */
 struct code {
-	int number;
+	int number;        /* CODE_OTHER: any */
 	const char *model; /* NULL: of any */
 	const char *text;
+	const char *when; /* for people, what the number stands for; or NULL */
 };
 
 struct node {
-	const char *name; /* "#" in it stands for a number */
+	const char *name; /* "#" in it stands for a number; NULL: the name that the mount gave */
 	enum node_type type;
 	enum dir_kind dir;  /* of NODE_DIR and NODE_ALIAS */
-	const char *target; /* of NODE_LINK and NODE_ALIAS */
+	const char *target; /* of NODE_LINK and NODE_ALIAS; the text of a constant */
 	const char *title, *description, *unit;
 
 	enum node_number number;
-	unsigned max; /* numbers from 1 to here while the shape is unknown */
+	unsigned skip; /* what the name adds to the number */
+	unsigned max;  /* numbers from 1 to here while the shape is unknown */
 	unsigned (*count)(const struct shape *shape, unsigned unit);
 	bool (*visible)(const struct shape *shape);
 
@@ -109,35 +127,51 @@ struct node {
 	int decimals;
 	const struct code *code; /* shown instead of the number; ended by a NULL text */
 
-	/* Of NODE_PRINT. */
-	int (*print)(const struct tree *tree, struct text *text);
+	/* What metrics/ calls it; the metric is the value with the point @metric_shift to the left. */
+	const char *metric;
+	int metric_shift;
+
+	/*
+	 * Of NODE_PRINT and NODE_LONG: writes the text, newline included. @always: it has something
+	 * to say also where a source has no sample, which is then NULL. @rows: what it is made of,
+	 * beside its sources.
+	 */
+	int (*print)(const struct view *view, struct text *text);
+	bool always;
+	bool power; /* readers of uevent multiply it by the voltage, in an int32 */
+	void (*rows)(const struct tree *tree, struct row_set *rows);
 };
 
 struct dir {
 	enum dir_kind parent;
 	bool units, channels; /* there is one for each unit, and in it for each channel */
+	bool kernel;          /* the kernel's ABI: int32, and the one error is EOPNOTSUPP */
 	const char *category;
 	const struct node *node;
 	size_t nodes;
 };
 
 extern const struct dir root_dir, pack_dir, units_dir, unit_dir, cells_dir, cell_dir, sensors_dir,
-	sensor_dir, bus_dir;
+	sensor_dir, bus_dir, class_dir, supplies_dir, supply_dir, hwmons_dir, hwmon_dir,
+	metrics_dir;
 
 /* NULL for DIR_ROWS. */
 extern const struct dir *const tree_dirs[DIRS];
 
-/* The sources of a node, found in the instruction table. */
+/* The sources of a node, found in the instruction table; of NODE_LONG its last rendering. */
 struct binding {
 	bool missing; /* one of them is not there */
 	uint8_t count;
 	uint8_t row[SOURCE_MAX];
 	uint8_t index[SOURCE_MAX]; /* of the field */
+	uint32_t size;
+	int64_t rendered; /* when; 0: never */
 };
 
 struct tree {
 	struct device *device;
 	const struct instruction_table *table;
+	char name[TREE_NAME_MAX];
 	struct binding binding[DIRS][NODE_MAX];
 };
 
@@ -152,8 +186,51 @@ const struct binding *tree_binding(const struct tree *tree, const struct place *
 const struct instruction *tree_row(const struct tree *tree, const struct place *place);
 unsigned tree_row_number(const struct place *place);
 
+/* The node in the parent's table that a directory is listed as. */
+const struct node *dir_node(enum dir_kind kind);
+
+/* How many of a node there are in @unit: 1 of what has no number, @unknown without a shape. */
+unsigned node_count(const struct tree *tree, const struct node *node, unsigned unit,
+		    unsigned unknown);
+
+/* What the text of a file is. */
+enum value_type node_value_type(const struct node *node);
+
+void place_needs(const struct tree *tree, const struct place *place, struct row_set *needs);
+
+/* When the oldest of the samples was asked for, or 0 if one is missing. */
+int64_t needs_sampled(const struct tree *tree, const struct row_set *needs);
+
 /* What stands for @number on this model, or NULL. */
 const char *tree_code_text(const struct tree *tree, const struct code *code, double number);
+
+/* Writes the text of a file of the tables, newline included. As tree_render(). */
+int node_render(const struct tree *tree, const struct place *place, const struct freshness *fresh,
+		struct text *text);
+
+/* The number of a NODE_VALUE, in its unit. As tree_render(). */
+int node_number(const struct tree *tree, const struct place *place, const struct freshness *fresh,
+		double *value);
+
+/* Writes a number of a sample of @row, number @index, no newline. */
+int row_add_number(struct text *text, const struct instruction *row, unsigned index, double number);
+
+/* What pack/ computes and others show too; each says in pack.c of which sources. */
+int pack_remaining(const struct view *view, double *value);
+int pack_time_to_empty(const struct view *view, double *value);
+int pack_time_to_full(const struct view *view, double *value);
+int pack_error(const struct view *view, double *value);
+
+/* Prints @target of its node. */
+int print_constant(const struct view *view, struct text *text);
+
+int print_metrics(const struct view *view, struct text *text);
+void metrics_rows(const struct tree *tree, struct row_set *rows);
+int print_snapshot(const struct view *view, struct text *text);
+void snapshot_rows(const struct tree *tree, struct row_set *rows);
+
+/* In words, for metrics/ and the documentation. */
+extern const char *const bus_counter_help[BUS_COUNTERS];
 
 /*
  * A limit of a row as text. Returns its length, or -ENODATA for a type that has none.

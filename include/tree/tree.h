@@ -17,14 +17,14 @@
 
 #define TREE_ROOT     1 /* FUSE_ROOT_ID */
 #define TREE_NAME_MAX 32
-#define TREE_TEXT_MAX 65536 /* longest text of a file */
+#define TREE_TEXT_MAX 262144 /* longest text of a file */
 
 struct tree;
 
 enum tree_kind {
 	TREE_DIR,
 	TREE_VALUE, /* rendered when read at offset 0; stat says 4096 bytes */
-	TREE_LONG,  /* rendered at open; stat says the size it had last */
+	TREE_LONG,  /* rendered at open; stat tells size and time of the last rendering */
 	TREE_LINK,
 };
 
@@ -36,8 +36,11 @@ struct tree_stat {
 	bool timed;      /* it shows samples at all; else its times are those of the mount */
 };
 
-/* @device stays the caller's. -ENOMEM. */
-int tree_new(struct tree **tree, struct device *device);
+/*
+ * @device stays the caller's. @name is that of the supply under class/: letters, digits and
+ * underscores, shorter than TREE_NAME_MAX. -ENOMEM.
+ */
+int tree_new(struct tree **tree, struct device *device, const char *name);
 void tree_free(struct tree *tree);
 
 /*
@@ -66,10 +69,12 @@ const char *tree_target(const struct tree *tree, uint64_t ino);
 void tree_needs(const struct tree *tree, uint64_t ino, struct row_set *needs);
 
 /*
- * The text of a file from the samples that @fresh allows, newline at the end. Returns its length,
- *or -ENODEV, -ETIMEDOUT, -EIO, -EOPNOTSUPP  from device_sample() -ENODATA     a derived value is
- *not defined now -ENODEV      a unit, cell or sensor that this BMS does not have -ENOSPC      @size
- *is too small; TREE_TEXT_MAX is enough for any
+ * The text of a file from the samples that @fresh allows, newline at the end. Returns its length or
+ *	-ENODEV, -ETIMEDOUT, -EIO, -EOPNOTSUPP   from device_sample()
+ *	-ENODATA      a derived value is not defined now
+ *	-ENODEV       a unit, cell or sensor that this BMS does not have
+ *	-EOPNOTSUPP   under class/, whatever the reason
+ *	-ENOSPC       @size is too small; TREE_TEXT_MAX is enough for any
  */
 ssize_t tree_render(struct tree *tree, uint64_t ino, const struct freshness *fresh, char *text,
 		    size_t size);

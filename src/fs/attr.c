@@ -38,7 +38,32 @@ static struct timespec modified(struct fs *fs, const struct tree_stat *stat)
 	return nsec_timespec(stat->sampled + clock_offset(fs));
 }
 
-int attr_fill(struct fs *fs, uint64_t ino, struct stat *attr)
+/*
+ * A program reads as much of a long file as fstat() says, and that comes without the descriptor: so
+ * nobody who has one open may be told less than it holds. Too much does no harm, the text just ends.
+ */
+static off_t long_size(const struct fs *fs, uint64_t ino, const struct handle *asked, off_t last)
+{
+	const struct handle *handle;
+	off_t size = 0;
+
+	if (asked)
+		return (off_t)asked->size;
+	TAILQ_FOREACH (handle, &fs->handles, entry)
+		if (handle->ino == ino && handle->rendered && (off_t)handle->size > size)
+			size = (off_t)handle->size;
+	return size ? size : last;
+}
+
+static mode_t mode_of(const struct fs *fs, const struct tree_stat *stat)
+{
+	mode_t group =
+		S_ISREG(stat->mode) && fs->config.group_writes ? (stat->mode & 0200) >> 3 : 0;
+
+	return stat->kind == TREE_LINK ? stat->mode : (stat->mode | group) & ~fs->config.umask;
+}
+
+int attr_fill(struct fs *fs, uint64_t ino, const struct handle *handle, struct stat *attr)
 {
 	struct tree_stat stat;
 	int error = tree_stat(fs->tree, ino, &stat);
@@ -47,7 +72,7 @@ int attr_fill(struct fs *fs, uint64_t ino, struct stat *attr)
 		return error;
 	*attr = (struct stat){
 		.st_ino = ino,
-		.st_mode = stat.kind == TREE_LINK ? stat.mode : stat.mode & ~fs->config.umask,
+		.st_mode = mode_of(fs, &stat),
 		.st_nlink = stat.kind == TREE_DIR ? 2 : 1,
 		.st_uid = fs->config.uid,
 		.st_gid = fs->config.gid,
@@ -55,6 +80,8 @@ int attr_fill(struct fs *fs, uint64_t ino, struct stat *attr)
 		.st_blksize = 4096,
 		.st_mtim = modified(fs, &stat),
 	};
+	if (stat.kind == TREE_LONG)
+		attr->st_size = long_size(fs, ino, handle, attr->st_size);
 	attr->st_atim = attr->st_mtim;
 	attr->st_ctim = attr->st_mtim;
 	return 0;
@@ -90,7 +117,8 @@ double attr_timeout(struct fs *fs, uint64_t ino)
 {
 	struct tree_stat stat;
 
-	if (tree_stat(fs->tree, ino, &stat) || (stat.timed && !arm(fs, ino)))
+	if (tree_stat(fs->tree, ino, &stat) || stat.kind == TREE_LONG ||
+	    (stat.timed && !arm(fs, ino)))
 		return 0;
 	return entry_timeout(fs);
 }

@@ -13,32 +13,9 @@
 
 #include "fs/session.h"
 
-void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+static void opened(fuse_req_t req, struct handle *handle, const struct fuse_file_info *info)
 {
-	struct fs *fs = fs_of(req);
-	struct tree_stat stat;
-	struct handle *handle = NULL;
-	int error = tree_stat(fs->tree, ino, &stat);
-
-	request_tell(req, ino, "open", "");
-	/* The kernel's own check lets root pass. */
-	if (!error && info->flags & (O_ACCMODE | O_TRUNC) && !(stat.mode & 0222))
-		error = -EACCES;
-	if (!error)
-		handle = calloc(1, sizeof(*handle));
-	if (!error && !handle)
-		error = -ENOMEM;
-	if (error) {
-		reply_error(req, ino, error);
-		return;
-	}
-	handle->fs = fs;
-	handle->ino = ino;
-	TAILQ_INSERT_TAIL(&fs->handles, handle, entry);
-	info->fh = (uintptr_t)handle;
-	info->direct_io = 1;
-	info->noflush = 1;
-	answer_tell(fs, ino, "ok");
+	answer_tell(handle->fs, handle->ino, "ok");
 	/* The opener was killed meanwhile: there will be no release. */
 	if (fuse_reply_open(req, info) == -ENOENT)
 		handle_free(handle);
@@ -73,13 +50,15 @@ void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	reply_error(req, ino, 0);
 }
 
-static struct parked *parked_new(fuse_req_t req, uint64_t ino, const struct fuse_file_info *info)
+static struct parked *parked_new(fuse_req_t req, uint64_t ino, enum parked_kind kind,
+				 const struct fuse_file_info *info)
 {
 	struct parked *parked = calloc(1, sizeof(*parked));
 
 	if (!parked)
 		return NULL;
 	parked->req = req;
+	parked->kind = kind;
 	parked->fs = fs_of(req);
 	parked->ino = ino;
 	parked->handle = handle_of(info);
@@ -93,9 +72,12 @@ static void parked_free(struct parked *parked)
 	free(parked);
 }
 
+/* A file that cannot be opened will not be released either. */
 static void parked_fail(struct parked *parked, int error)
 {
 	reply_error(parked->req, parked->ino, error);
+	if (parked->kind == PARKED_OPEN)
+		handle_free(parked->handle);
 	parked_free(parked);
 }
 
@@ -105,11 +87,11 @@ void parked_abandon(struct parked *parked)
 
 	if (!parked->req)
 		return;
-	if (!parked->writing) {
+	if (parked->kind != PARKED_WRITE) {
 		device_query_cancel(device, &parked->query);
 		parked_fail(parked, -ENODEV);
 	} else if (device_write_cancel(device, &parked->write)) {
-		parked_fail(parked, -EINTR);
+		parked_fail(parked, -ENODEV);
 	} else {
 		reply_error(parked->req, parked->ino, -ENODEV);
 		parked->req = NULL;
@@ -153,8 +135,12 @@ static void read_answer(struct parked *parked)
 				     sizeof(fs->scratch));
 	int error = keep(parked->handle, fs->scratch, length);
 
-	if (error)
-		reply_error(parked->req, parked->ino, error);
+	if (error) {
+		parked_fail(parked, error);
+		return;
+	}
+	if (parked->kind == PARKED_OPEN)
+		opened(parked->req, parked->handle, &parked->info);
 	else
 		serve(parked->req, parked->handle, parked->size, parked->offset);
 	parked_free(parked);
@@ -175,18 +161,12 @@ static void read_interrupted(fuse_req_t req, void *user)
 	parked_fail(parked, -EINTR);
 }
 
-static void snapshot(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
-		     const struct fuse_file_info *info)
+/* Asks the device for what a file is made of, and then read_answer(). */
+static void ask(struct parked *parked, const struct fuse_file_info *info)
 {
-	struct fs *fs = fs_of(req);
-	struct parked *parked = parked_new(req, ino, info);
+	struct fs *fs = parked->fs;
+	uint64_t ino = parked->ino;
 
-	if (!parked) {
-		reply_error(req, ino, -ENOMEM);
-		return;
-	}
-	parked->size = size;
-	parked->offset = offset;
 	parked->query = (struct device_query){
 		.fresh = { .call = fs_now(fs), .direct = info->flags & O_DIRECT },
 		.done = read_done,
@@ -196,7 +176,66 @@ static void snapshot(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	if (device_query(fs->device, &parked->query))
 		read_answer(parked);
 	else
-		fuse_req_interrupt_func(req, read_interrupted, parked);
+		fuse_req_interrupt_func(parked->req, read_interrupted, parked);
+}
+
+static void snapshot(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+		     const struct fuse_file_info *info)
+{
+	struct parked *parked = parked_new(req, ino, PARKED_READ, info);
+
+	if (!parked) {
+		reply_error(req, ino, -ENOMEM);
+		return;
+	}
+	parked->size = size;
+	parked->offset = offset;
+	ask(parked, info);
+}
+
+static void open_long(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *info)
+{
+	struct parked *parked = parked_new(req, ino, PARKED_OPEN, info);
+
+	if (!parked) {
+		reply_error(req, ino, -ENOMEM);
+		handle_free(handle_of(info));
+		return;
+	}
+	parked->info = *info;
+	parked->handle->lengthy = true;
+	ask(parked, info);
+}
+
+void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct fs *fs = fs_of(req);
+	struct tree_stat stat;
+	struct handle *handle = NULL;
+	int error = tree_stat(fs->tree, ino, &stat);
+
+	request_tell(req, ino, "open", "");
+	/* The kernel's own check lets root pass. */
+	if (!error && info->flags & (O_ACCMODE | O_TRUNC) && !(stat.mode & 0222))
+		error = -EACCES;
+	if (!error)
+		handle = calloc(1, sizeof(*handle));
+	if (!error && !handle)
+		error = -ENOMEM;
+	if (error) {
+		reply_error(req, ino, error);
+		return;
+	}
+	handle->fs = fs;
+	handle->ino = ino;
+	TAILQ_INSERT_TAIL(&fs->handles, handle, entry);
+	info->fh = (uintptr_t)handle;
+	info->direct_io = 1;
+	info->noflush = 1;
+	if (stat.kind == TREE_LONG)
+		open_long(req, ino, info);
+	else
+		opened(req, handle, info);
 }
 
 /*
@@ -216,7 +255,7 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		reply_error(req, ino, -EINVAL);
 	else if (fuse_req_interrupted(req))
 		reply_error(req, ino, -EINTR);
-	else if (offset > 0 && handle->rendered && !handle->error)
+	else if (handle->lengthy || (offset > 0 && handle->rendered && !handle->error))
 		serve(req, handle, size, offset);
 	else
 		snapshot(req, ino, size, offset, info);
@@ -304,14 +343,13 @@ static void store(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size,
 		  const struct fuse_file_info *info)
 {
 	struct fs *fs = fs_of(req);
-	struct parked *parked = parked_new(req, ino, info);
+	struct parked *parked = parked_new(req, ino, PARKED_WRITE, info);
 	int error;
 
 	if (!parked) {
 		reply_error(req, ino, -ENOMEM);
 		return;
 	}
-	parked->writing = true;
 	parked->size = size;
 	error = tree_accept(fs->tree, ino, text, size, &parked->write);
 	if (error) {

@@ -35,7 +35,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	request_tell(req, parent, "lookup", name);
 	entry.ino = tree_lookup(fs->tree, parent, name);
 	if (entry.ino)
-		error = attr_fill(fs, entry.ino, &entry.attr);
+		error = attr_fill(fs, entry.ino, NULL, &entry.attr);
 	if (error) {
 		reply_error(req, parent, error);
 		return;
@@ -46,11 +46,11 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	fuse_reply_entry(req, &entry);
 }
 
-static void reply_attr(fuse_req_t req, fuse_ino_t ino)
+static void reply_attr(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *info)
 {
 	struct fs *fs = fs_of(req);
 	struct stat attr;
-	int error = attr_fill(fs, ino, &attr);
+	int error = attr_fill(fs, ino, info ? handle_of(info) : NULL, &attr);
 
 	if (error) {
 		reply_error(req, ino, error);
@@ -63,9 +63,8 @@ static void reply_attr(fuse_req_t req, fuse_ino_t ino)
 /* Replies: attr or error. */
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
-	(void)info;
 	request_tell(req, ino, "stat", "");
-	reply_attr(req, ino);
+	reply_attr(req, ino, info);
 }
 
 /* Replies: attr or error. truncate(2) is accepted, as in sysfs, where there is something to write.
@@ -90,7 +89,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int wh
 	if (error)
 		reply_error(req, ino, error);
 	else
-		reply_attr(req, ino);
+		reply_attr(req, ino, NULL);
 }
 
 /* Replies: readlink or error. */

@@ -99,9 +99,9 @@ void poll_begin(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 
 	request_tell(req, ino, "poll", info->poll_events & POLLPRI ? "for a change" : "");
 	refresh_needs(handle);
-	if (changed(handle))
+	if (!handle->lengthy && changed(handle))
 		events |= POLLPRI | POLLERR;
-	if (poll && info->poll_events & POLLPRI)
+	if (poll && !handle->lengthy && info->poll_events & POLLPRI)
 		wait_for(handle, poll);
 	else if (poll)
 		fuse_pollhandle_destroy(poll);

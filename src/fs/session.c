@@ -3,15 +3,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/fuse.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fs/mount.h"
 
 #define RECEIVE_MAX 64 /* requests of one fs_receive() */
+#define SEND_TRIES  3
 
 #if defined(__SANITIZE_ADDRESS__)
 #define LEAKS_ARE_SOUGHT 1
@@ -86,18 +91,65 @@ static int add_all(struct fuse_args *args, const struct fs_config *config)
 	return error;
 }
 
+/* ECONNABORTED: the mount went while the kernel handed a request over. That is no other end. */
+static ssize_t receive_message(int fd, void *bytes, size_t size, void *user)
+{
+	ssize_t got = read(fd, bytes, size);
+
+	(void)user;
+	if (got < 0 && errno == ECONNABORTED)
+		errno = ENODEV;
+	return got;
+}
+
+/*
+ * Whatever the kernel is told. ENOENT is no failure: nobody waits for it any more. Any other leaves a
+ * caller waiting for an answer that libfuse cannot give again, so when trying again does not help,
+ * the connection is given up, and the kernel answers all.
+ */
+static ssize_t send_message(int fd, struct iovec *part, int parts, void *user)
+{
+	const struct fuse_out_header *header = part->iov_base;
+	struct fs *fs = user;
+
+	/* Of a kernel that was not welcomed nobody gets through any more. */
+	if (header->error && !fs->ready)
+		fs->broken = header->error;
+	for (unsigned i = 0; i < SEND_TRIES; i++) {
+		ssize_t sent = writev(fd, part, parts);
+
+		if (sent >= 0 || errno == ENOENT)
+			return sent;
+	}
+	fs->broken = -errno;
+	errno = ENOENT; /* of others libfuse prints a line, even on a stderr that nobody reads */
+	return -1;
+}
+
+static int session_prepare(struct fs *fs)
+{
+	static const struct fuse_custom_io io = {
+		.read = receive_message,
+		.writev = send_message,
+	};
+	int fd = fuse_session_fd(fs->session);
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK))
+		return -errno;
+	return fuse_session_custom_io(fs->session, &io, fd) ? -ENOMEM : 0;
+}
+
 static int session_mount(struct fs *fs, const char *mountpoint)
 {
+	int error;
+
 	errno = 0;
 	if (fuse_session_mount(fs->session, mountpoint))
 		return errno ? -errno : -EIO;
-	if (fcntl(fuse_session_fd(fs->session), F_SETFL, O_NONBLOCK)) {
-		int error = -errno;
-
+	error = session_prepare(fs);
+	if (error)
 		mount_detach(mountpoint, NULL);
-		return error;
-	}
-	return 0;
+	return error;
 }
 
 int fs_mount(struct fs **made, const struct fs_config *config, const char *mountpoint)
@@ -107,7 +159,7 @@ int fs_mount(struct fs **made, const struct fs_config *config, const char *mount
 	int error = -ENOMEM;
 
 	if (!fs)
-		return -ENOMEM;
+		goto out_log;
 	fs->config = *config;
 	TAILQ_INIT(&fs->handles);
 	TAILQ_INIT(&fs->waiters);
@@ -118,8 +170,9 @@ int fs_mount(struct fs **made, const struct fs_config *config, const char *mount
 	error = add_all(&args, config);
 	if (error)
 		goto out_free;
+	errno = 0;
 	fs->session = fuse_session_new(&args, &fs_ops, sizeof(fs_ops), fs);
-	error = fs->session ? session_mount(fs, mountpoint) : -EINVAL;
+	error = fs->session ? session_mount(fs, mountpoint) : errno ? -errno : -EINVAL;
 	if (error)
 		goto out_free;
 	clock_gettime(CLOCK_REALTIME, &fs->mounted);
@@ -130,6 +183,9 @@ int fs_mount(struct fs **made, const struct fs_config *config, const char *mount
 out_free:
 	fuse_opt_free_args(&args);
 	fs_free(fs);
+out_log:
+	/* Of most failures libfuse has told more, of some nothing. */
+	config->log("%s: cannot be mounted on: %s", mountpoint, strerror(-error));
 	return error;
 }
 
@@ -167,14 +223,15 @@ int fs_attach(struct fs *fs, struct device *device, struct tree *tree)
 	return 0;
 }
 
+/* Of a number that no descriptor has, poll(2) says at once that something is the matter. */
 int fs_fd(const struct fs *fs)
 {
-	return fuse_session_fd(fs->session);
+	return fs->broken ? INT_MAX : fuse_session_fd(fs->session);
 }
 
 int fs_receive(struct fs *fs)
 {
-	for (unsigned i = 0; i < RECEIVE_MAX; i++) {
+	for (unsigned i = 0; i < RECEIVE_MAX && !fs->broken; i++) {
 		int received = fuse_session_receive_buf(fs->session, &fs->buffer);
 
 		if (received == -EAGAIN)
@@ -185,7 +242,7 @@ int fs_receive(struct fs *fs)
 			return received ? received : -ENODEV;
 		fuse_session_process_buf(fs->session, &fs->buffer);
 	}
-	return 0;
+	return fs->broken;
 }
 
 bool fs_ready(const struct fs *fs)

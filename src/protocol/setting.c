@@ -22,7 +22,10 @@ static int setting_parse_float(const struct instruction_variant *variant, const 
 		return -ERANGE;
 	setting->number = value;
 	ret = value_format_float(setting->text, sizeof(setting->text), value);
-	return ret < 0 ? ret : 0;
+	if (ret < 0)
+		return ret;
+	/* 99...9 may become 100...0: what is read must be fit to be written again. */
+	return ret > VALUE_WRITE_MAX ? -ERANGE : 0;
 }
 
 static int setting_parse_int(const struct instruction_variant *variant, const char *text,

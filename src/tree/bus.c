@@ -6,9 +6,24 @@
 #include "protocol/value.h"
 #include "tree/node.h"
 
-static int print_state(const struct tree *tree, struct text *text)
+const char *const bus_counter_help[BUS_COUNTERS] = {
+	[BUS_REQUESTS] = "Requests sent, those that clear doubts included.",
+	[BUS_REPLIES] = "Replies that were whole and fitted their request.",
+	[BUS_REFUSALS] = "Replies by which the BMS refused.",
+	[BUS_TIMEOUTS] = "Requests without a reply in time.",
+	[BUS_LATE] = "Replies that came after their time.",
+	[BUS_BROKEN] = "Frames with a wrong checksum or end.",
+	[BUS_UNFIT] = "Frames that fitted no request, or came too many.",
+	[BUS_FOREIGN] = "Requests of another master.",
+	[BUS_FENCES] = "Doubts about which reply is whose, cleared by asking who is there.",
+	[BUS_OPENS] = "How often the line was opened.",
+	[BUS_BYTES_SENT] = "Bytes sent.",
+	[BUS_BYTES_RECEIVED] = "Bytes received.",
+};
+
+static int print_state(const struct view *view, struct text *text)
 {
-	const struct bus *bus = device_bus(tree->device);
+	const struct bus *bus = device_bus(view->tree->device);
 	enum bus_state state = bus_state(bus);
 	int ret = text_add(text, bus_state_name[state]);
 
@@ -19,9 +34,9 @@ static int print_state(const struct tree *tree, struct text *text)
 	return ret ? ret : text_add(text, "\n");
 }
 
-static int print_baud(const struct tree *tree, struct text *text)
+static int print_baud(const struct view *view, struct text *text)
 {
-	const struct bus *bus = device_bus(tree->device);
+	const struct bus *bus = device_bus(view->tree->device);
 	enum bus_state state = bus_state(bus);
 	uint32_t baud = bus_baud(bus);
 
@@ -42,9 +57,9 @@ static int print_counter(struct text *text, const char *name, uint64_t count)
 			     value_format_int(text_end(text), text_room(text), (int64_t)count));
 }
 
-static int print_counters(const struct tree *tree, struct text *text)
+static int print_counters(const struct view *view, struct text *text)
 {
-	const uint64_t *counters = bus_counters(device_bus(tree->device));
+	const uint64_t *counters = bus_counters(device_bus(view->tree->device));
 	int ret = 0;
 
 	for (unsigned i = 0; !ret && i < BUS_COUNTERS; i++)
@@ -52,9 +67,9 @@ static int print_counters(const struct tree *tree, struct text *text)
 	return ret;
 }
 
-static int print_last_error(const struct tree *tree, struct text *text)
+static int print_last_error(const struct view *view, struct text *text)
 {
-	const char *sentence = bus_last_error(device_bus(tree->device));
+	const char *sentence = bus_last_error(device_bus(view->tree->device));
 	int ret = text_add(text, sentence[0] ? sentence : "none");
 
 	return ret ? ret : text_add(text, "\n");

@@ -20,16 +20,13 @@ static int pack_spread(const struct view *view, double *value)
 	return 0;
 }
 
-/* The sources of all that follows from how much charge there is. */
-#define CHARGE_SOURCES FROM_FIELD("LCD1", "soc"), FROM_FIELD("LCD1", "soh"), FROM("CAPA")
-
-static int pack_remaining(const struct view *view, double *value)
+int pack_remaining(const struct view *view, double *value)
 {
 	*value = view->number[0] * view->number[1] * view->number[2];
 	return 0;
 }
 
-static int pack_time_to_empty(const struct view *view, double *value)
+int pack_time_to_empty(const struct view *view, double *value)
 {
 	double remaining_Ah = view->number[0] * view->number[1] * view->number[2];
 	double current_A = view->number[3];
@@ -40,7 +37,7 @@ static int pack_time_to_empty(const struct view *view, double *value)
 	return 0;
 }
 
-static int pack_time_to_full(const struct view *view, double *value)
+int pack_time_to_full(const struct view *view, double *value)
 {
 	double missing_Ah = (1 - view->number[0]) * view->number[1] * view->number[2];
 	double current_A = view->number[3];
@@ -52,7 +49,7 @@ static int pack_time_to_full(const struct view *view, double *value)
 }
 
 /* Without the flag the other bytes of ERRO mean nothing; with it, number 0 contradicts it. */
-static int pack_error(const struct view *view, double *value)
+int pack_error(const struct view *view, double *value)
 {
 	bool present = view->number[0] != 0;
 
@@ -68,36 +65,36 @@ static int pack_online(const struct view *view, double *value)
 }
 
 static const struct code chemistry_codes[] = {
-	{ 1, NULL, "Li-Po Kokam high power" },
-	{ 2, NULL, "Li-Po Kokam high capacity" },
-	{ 3, NULL, "LiFePO4 Winston, Thunder-Sky, GWL" },
-	{ 4, NULL, "LiFePO4 A123" },
-	{ 5, NULL, "Li-ion LiMn2O4" },
-	{ 0, NULL, NULL },
+	{ 1, NULL, "Li-Po Kokam high power", NULL },
+	{ 2, NULL, "Li-Po Kokam high capacity", NULL },
+	{ 3, NULL, "LiFePO4 Winston, Thunder-Sky, GWL", NULL },
+	{ 4, NULL, "LiFePO4 A123", NULL },
+	{ 5, NULL, "Li-ion LiMn2O4", NULL },
+	{ 0, NULL, NULL, NULL },
 };
 
 /* REC Active BMS manual; 15 and 16 as users of an Active BMS and of a master have met them. */
 static const struct code error_codes[] = {
-	{ 0, NULL, "none" },
-	{ 1, NULL, "cell over-voltage" },
-	{ 2, NULL, "cell under-voltage" },
-	{ 3, NULL, "cell voltages differ by more than RAZL" },
-	{ 4, NULL, "cell over-temperature" },
-	{ 5, NULL, "BMS over-temperature" },
-	{ 6, NULL, "number of cells or address not set properly" },
-	{ 7, NULL, "too cold to charge" },
-	{ 8, NULL, "temperature sensor fault" },
-	{ 9, NULL, "communication between master and slaves" },
-	{ 10, NULL, "cell short, measurement error or blown fuse" },
-	{ 11, NULL, "main relay stuck" },
-	{ 12, NULL, "current measurement disabled, or current above twice the shunt's" },
-	{ 13, NULL, "wrong chemistry selected" },
-	{ 14, NULL, "memory corrupted" },
-	{ 15, "abms", "CAN bit rate" },
-	{ 15, NULL, "balancing transistor, or CAN bit rate" },
-	{ 16, "abms", "internal communication" },
-	{ 16, NULL, "internal error, or internal communication" },
-	{ 0, NULL, NULL },
+	{ 0, NULL, "none", NULL },
+	{ 1, NULL, "cell over-voltage", NULL },
+	{ 2, NULL, "cell under-voltage", NULL },
+	{ 3, NULL, "cell voltages differ by more than RAZL", NULL },
+	{ 4, NULL, "cell over-temperature", NULL },
+	{ 5, NULL, "BMS over-temperature", NULL },
+	{ 6, NULL, "number of cells or address not set properly", NULL },
+	{ 7, NULL, "too cold to charge", NULL },
+	{ 8, NULL, "temperature sensor fault", NULL },
+	{ 9, NULL, "communication between master and slaves", NULL },
+	{ 10, NULL, "cell short, measurement error or blown fuse", NULL },
+	{ 11, NULL, "main relay stuck", NULL },
+	{ 12, NULL, "current measurement disabled, or current above twice the shunt's", NULL },
+	{ 13, NULL, "wrong chemistry selected", NULL },
+	{ 14, NULL, "memory corrupted", NULL },
+	{ 15, "abms", "CAN bit rate", NULL },
+	{ 15, NULL, "balancing transistor, or CAN bit rate", NULL },
+	{ 16, "abms", "internal communication", NULL },
+	{ 16, NULL, "internal error, or internal communication", NULL },
+	{ 0, NULL, NULL, NULL },
 };
 
 static const struct node nodes[] = {
@@ -109,6 +106,7 @@ static const struct node nodes[] = {
 		.unit = "V",
 		.source = { FROM_FIELD("LCD1", "pack_voltage") },
 		.decimals = 3,
+		.metric = "bms_pack_voltage_volts",
 	},
 	{
 		.name = "current",
@@ -118,6 +116,7 @@ static const struct node nodes[] = {
 		.unit = "A",
 		.source = { FROM_FIELD("LCD1", "current") },
 		.decimals = 3,
+		.metric = "bms_pack_current_amperes",
 	},
 	{
 		.name = "power",
@@ -128,6 +127,7 @@ static const struct node nodes[] = {
 		.source = { FROM_FIELD("LCD1", "pack_voltage"), FROM_FIELD("LCD1", "current") },
 		.compute = pack_power,
 		.decimals = 1,
+		.metric = "bms_pack_power_watts",
 	},
 	{
 		.name = "soc",
@@ -138,6 +138,8 @@ static const struct node nodes[] = {
 		.source = { FROM_FIELD("LCD1", "soc") },
 		.scale = PERCENT,
 		.decimals = 2,
+		.metric = "bms_state_of_charge_ratio",
+		.metric_shift = 2,
 	},
 	{
 		.name = "soh",
@@ -148,6 +150,8 @@ static const struct node nodes[] = {
 		.source = { FROM_FIELD("LCD1", "soh") },
 		.scale = PERCENT,
 		.decimals = 2,
+		.metric = "bms_state_of_health_ratio",
+		.metric_shift = 2,
 	},
 	{
 		.name = "capacity",
@@ -157,6 +161,7 @@ static const struct node nodes[] = {
 		.unit = "Ah",
 		.source = { FROM("CAPA") },
 		.decimals = 1,
+		.metric = "bms_capacity_amperehours",
 	},
 	{
 		.name = "charge_missing",
@@ -167,6 +172,7 @@ static const struct node nodes[] = {
 		.unit = "Ah",
 		.source = { FROM_FIELD("LCD3", "charge_missing") },
 		.decimals = 1,
+		.metric = "bms_charge_missing_amperehours",
 	},
 	{
 		.name = "remaining",
@@ -178,6 +184,7 @@ static const struct node nodes[] = {
 		.source = { CHARGE_SOURCES },
 		.compute = pack_remaining,
 		.decimals = 1,
+		.metric = "bms_charge_remaining_amperehours",
 	},
 	{
 		.name = "time_to_empty",
@@ -189,6 +196,7 @@ static const struct node nodes[] = {
 		.unit = "s",
 		.source = { CHARGE_SOURCES, FROM_FIELD("LCD1", "current") },
 		.compute = pack_time_to_empty,
+		.metric = "bms_time_to_empty_seconds",
 	},
 	{
 		.name = "time_to_full",
@@ -199,6 +207,7 @@ static const struct node nodes[] = {
 		.unit = "s",
 		.source = { CHARGE_SOURCES, FROM_FIELD("LCD1", "current") },
 		.compute = pack_time_to_full,
+		.metric = "bms_time_to_full_seconds",
 	},
 	{
 		.name = "cell_voltage_min",
@@ -208,6 +217,7 @@ static const struct node nodes[] = {
 		.unit = "V",
 		.source = { FROM_FIELD("LCD1", "cell_voltage_min") },
 		.decimals = 4,
+		.metric = "bms_cell_voltage_min_volts",
 	},
 	{
 		.name = "cell_voltage_max",
@@ -217,6 +227,7 @@ static const struct node nodes[] = {
 		.unit = "V",
 		.source = { FROM_FIELD("LCD1", "cell_voltage_max") },
 		.decimals = 4,
+		.metric = "bms_cell_voltage_max_volts",
 	},
 	{
 		.name = "cell_voltage_spread",
@@ -228,6 +239,7 @@ static const struct node nodes[] = {
 			    FROM_FIELD("LCD1", "cell_voltage_max") },
 		.compute = pack_spread,
 		.decimals = 4,
+		.metric = "bms_cell_voltage_spread_volts",
 	},
 	{
 		.name = "cell_min",
@@ -265,6 +277,7 @@ static const struct node nodes[] = {
 		.unit = "degC",
 		.source = { FROM_FIELD("LCD1", "temperature_max") },
 		.decimals = 1,
+		.metric = "bms_temperature_max_celsius",
 	},
 	{
 		.name = "temperature_max_sensor",
@@ -286,6 +299,7 @@ static const struct node nodes[] = {
 		.title = "full cycles",
 		.description = "Full cycles that the BMS has counted.",
 		.source = { FROM("CYCL") },
+		.metric = "bms_cycles_total",
 	},
 	{
 		.name = "chemistry",
@@ -300,8 +314,9 @@ static const struct node nodes[] = {
 		.type = NODE_VALUE,
 		.title = "present error",
 		.description = "Number of the error that the BMS reports, 0 for none.",
-		.source = { FROM_FIELD("ERRO", "present"), FROM_FIELD("ERRO", "error") },
+		.source = { ERROR_SOURCES },
 		.compute = pack_error,
+		.metric = "bms_error",
 	},
 	{
 		.name = "error_text",
@@ -309,7 +324,7 @@ static const struct node nodes[] = {
 		.title = "present error in words",
 		.description =
 			"The error that the BMS reports. What 15 and 16 mean depends on the model.",
-		.source = { FROM_FIELD("ERRO", "present"), FROM_FIELD("ERRO", "error") },
+		.source = { ERROR_SOURCES },
 		.compute = pack_error,
 		.code = error_codes,
 	},

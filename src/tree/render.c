@@ -1,58 +1,29 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "protocol/value.h"
 #include "tree/node.h"
 #include "tree/tree.h"
 
-static int add_float(struct text *text, double number)
-{
-	return text_end_line(text,
-			     value_format_float(text_end(text), text_room(text), (float)number));
-}
-
-static int add_int(struct text *text, double number)
-{
-	return text_end_line(text,
-			     value_format_int(text_end(text), text_room(text), (int64_t)number));
-}
-
-static int add_string(struct text *text, const char *string)
+static int add_line(struct text *text, const char *string)
 {
 	int ret = text_add(text, string);
 
 	return ret ? ret : text_add(text, "\n");
 }
 
-/* One number a line, unit after unit. */
-static int row_add_array(struct text *text, const struct instruction *row,
-			 const struct sample *sample)
+int row_add_number(struct text *text, const struct instruction *row, unsigned index, double number)
 {
-	int ret = 0;
+	bool is_float = row->type == VALUE_FLOAT;
 
-	for (unsigned i = 0; !ret && i < sample->numbers; i++) {
-		const struct field *field = &row->field[row->fields ? i : 0];
-
-		ret = field->type == FIELD_F32 ? add_float(text, sample->number[i])
-					       : add_int(text, sample->number[i]);
-	}
-	return ret;
-}
-
-static int row_add_scalar(struct text *text, const struct instruction *row,
-			  const struct sample *sample)
-{
-	switch (row->type) {
-	case VALUE_FLOAT:
-		return add_float(text, sample->number[0]);
-	case VALUE_INT:
-		return add_int(text, sample->number[0]);
-	case VALUE_TEXT:
-	case VALUE_CLOCK:
-		break;
-	}
-	return add_string(text, sample->text);
+	if (row->array)
+		is_float = row->field[row->fields ? index % row->fields : 0].type == FIELD_F32;
+	if (is_float)
+		return text_take(
+			text, value_format_float(text_end(text), text_room(text), (float)number));
+	return text_take(text, value_format_int(text_end(text), text_room(text), (int64_t)number));
 }
 
 static int row_add_log(const struct tree *tree, unsigned row, struct text *text)
@@ -62,6 +33,7 @@ static int row_add_log(const struct tree *tree, unsigned row, struct text *text)
 	return log && log[0] ? text_add(text, log) : -ENODATA;
 }
 
+/* A text, or one number a line, unit after unit. */
 static int row_render(const struct tree *tree, const struct place *place,
 		      const struct freshness *fresh, struct text *text)
 {
@@ -74,7 +46,14 @@ static int row_render(const struct tree *tree, const struct place *place,
 		return ret;
 	if (row->consuming)
 		return row_add_log(tree, number, text);
-	return row->array ? row_add_array(text, row, sample) : row_add_scalar(text, row, sample);
+	if (!row->array && (row->type == VALUE_TEXT || row->type == VALUE_CLOCK))
+		return add_line(text, sample->text);
+	for (unsigned i = 0; !ret && i < (row->array ? sample->numbers : 1u); i++) {
+		ret = row_add_number(text, row, i, sample->number[i]);
+		if (!ret)
+			ret = text_add(text, "\n");
+	}
+	return ret;
 }
 
 /* The number of a source: a field, or that of the unit and channel where the file is. */
@@ -95,16 +74,20 @@ static int view_pick(struct view *view, unsigned source, unsigned field)
 }
 
 /* Takes the samples that a node is made of, one for all or the first error. */
-static int view_fill(struct view *view, const struct node *node, const struct freshness *fresh)
+static int view_fill(struct view *view, const struct node *node)
 {
 	const struct binding *binding = tree_binding(view->tree, &view->place);
 	struct device *device = view->tree->device;
 	int ret = binding->missing ? -EOPNOTSUPP : 0;
 
 	for (unsigned s = 0; !ret && s < binding->count; s++) {
-		ret = device_sample(device, binding->row[s], fresh, &view->sample[s]);
+		ret = device_sample(device, binding->row[s], view->fresh, &view->sample[s]);
 		if (!ret && !node->source[s].whole)
 			ret = view_pick(view, s, binding->index[s]);
+		if (ret && node->always) {
+			view->sample[s] = NULL;
+			ret = 0;
+		}
 	}
 	return ret;
 }
@@ -115,7 +98,8 @@ const char *tree_code_text(const struct tree *tree, const struct code *code, dou
 	const char *name = model == MODEL_UNKNOWN ? "" : tree->table->model[model].name;
 
 	for (; code->text; code++)
-		if (code->number == number && (!code->model || !strcmp(code->model, name)))
+		if ((code->number == number || code->number == CODE_OTHER) &&
+		    (!code->model || !strcmp(code->model, name)))
 			return code->text;
 	return NULL;
 }
@@ -127,37 +111,79 @@ static int add_code(const struct tree *tree, const struct code *codes, struct te
 	int ret;
 
 	if (known)
-		return add_string(text, known);
+		return add_line(text, known);
 	ret = text_add(text, "unknown, number ");
-	return ret ? ret : add_int(text, value);
+	return ret ? ret
+		   : text_end_line(text, value_format_int(text_end(text), text_room(text),
+							  (int64_t)value));
 }
 
-static int value_render(const struct tree *tree, const struct place *place,
-			const struct freshness *fresh, struct text *text)
+static int view_number(struct view *view, const struct node *node, double *value)
 {
-	const struct node *node = tree_node(place);
-	struct view view = { .tree = tree, .place = *place };
-	double value;
-	int ret = view_fill(&view, node, fresh);
+	int ret = view_fill(view, node);
 
-	if (!ret && node->compute)
-		ret = node->compute(&view, &value);
+	if (ret)
+		return ret;
+	if (node->compute)
+		ret = node->compute(view, value);
 	else
-		value = view.number[0];
+		*value = view->number[0];
+	if (!ret && node->scale != 0)
+		*value *= node->scale;
+	return ret;
+}
+
+int node_number(const struct tree *tree, const struct place *place, const struct freshness *fresh,
+		double *value)
+{
+	struct view view = { .tree = tree, .fresh = fresh, .place = *place };
+
+	return view_number(&view, tree_node(place), value);
+}
+
+static int value_render(struct view *view, const struct node *node, struct text *text)
+{
+	double value;
+	int ret = view_number(view, node, &value);
+
 	if (ret)
 		return ret;
 	if (node->code)
-		return add_code(tree, node->code, text, value);
-	if (node->scale != 0)
-		value *= node->scale;
+		return add_code(view->tree, node->code, text, value);
+	if (tree_dirs[view->place.dir]->kernel && !(fabs(value) <= INT32_MAX))
+		return -EOVERFLOW;
 	return text_end_line(
 		text, value_format_fixed(text_end(text), text_room(text), value, node->decimals));
+}
+
+int node_render(const struct tree *tree, const struct place *place, const struct freshness *fresh,
+		struct text *text)
+{
+	const struct node *node = tree_node(place);
+	struct view view = { .tree = tree, .fresh = fresh, .place = *place };
+	int ret;
+
+	if (node->type == NODE_VALUE) {
+		ret = value_render(&view, node, text);
+	} else {
+		ret = view_fill(&view, node);
+		if (!ret)
+			ret = node->print(&view, text);
+	}
+	if (ret && ret != -ENOSPC && tree_dirs[place->dir]->kernel)
+		ret = -EOPNOTSUPP;
+	return ret;
+}
+
+int print_constant(const struct view *view, struct text *text)
+{
+	return add_line(text, tree_node(&view->place)->target);
 }
 
 ssize_t tree_render(struct tree *tree, uint64_t ino, const struct freshness *fresh, char *buffer,
 		    size_t size)
 {
-	struct text text = { buffer, size, 0 };
+	struct text text = { .buffer = buffer, .size = size };
 	const struct node *node;
 	struct place place;
 	int ret = -EINVAL;
@@ -167,9 +193,13 @@ ssize_t tree_render(struct tree *tree, uint64_t ino, const struct freshness *fre
 	node = tree_node(&place);
 	if (place.dir == DIR_ROWS)
 		ret = row_render(tree, &place, fresh, &text);
-	else if (node && node->type == NODE_VALUE)
-		ret = value_render(tree, &place, fresh, &text);
-	else if (node && node->type == NODE_PRINT)
-		ret = node->print(tree, &text);
+	else if (node && node->type != NODE_LINK)
+		ret = node_render(tree, &place, fresh, &text);
+	if (!ret && node && node->type == NODE_LONG) {
+		struct binding *binding = &tree->binding[place.dir][place.entry - ENTRY_FIRST];
+
+		binding->size = (uint32_t)text.used;
+		binding->rendered = bus_now(device_bus(tree->device));
+	}
 	return ret ? ret : (ssize_t)text.used;
 }

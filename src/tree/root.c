@@ -48,10 +48,43 @@ static const struct node nodes[] = {
 		.title = "bus",
 		.description = "The line to the BMS and how it fares.",
 	},
+	{
+		.name = "class",
+		.type = NODE_DIR,
+		.dir = DIR_CLASS,
+		.title = "classes",
+		.description = "The pack as the kernel would show it under /sys/class.",
+	},
+	{
+		.name = "metrics",
+		.type = NODE_DIR,
+		.dir = DIR_METRICS,
+		.title = "metrics",
+		.description = "The pack as Prometheus wants it.",
+	},
+	{
+		.name = "snapshot.json",
+		.type = NODE_LONG,
+		.title = "snapshot",
+		.description =
+			"All that is known of the BMS in one read, as JSON. \"instructions\" holds "
+			"each instruction by its name, \"pack\" and \"units\" the files of those "
+			"directories, each with its value, unit, and age: seconds since it was "
+			"asked "
+			"for, of the oldest instruction that it is made of. \"failed\" names each "
+			"file that has no value now, with its errno. What is fresh is not asked "
+			"for "
+			"again; what reading would take away from the BMS is left out. Made when "
+			"the "
+			"file is opened.",
+		.rows = snapshot_rows,
+		.print = print_snapshot,
+	},
 };
 
 const struct dir root_dir = {
 	.parent = DIR_ROOT,
+	.category = "snapshot",
 	.node = nodes,
 	.nodes = sizeof(nodes) / sizeof(nodes[0]),
 };

@@ -6,8 +6,10 @@
 
 int text_add_bytes(struct text *text, const char *bytes, size_t size)
 {
-	if (size > text_room(text))
+	if (text->full || size > text_room(text)) {
+		text->full = true;
 		return -ENOSPC;
+	}
 	if (size)
 		memcpy(text_end(text), bytes, size);
 	text->used += size;
@@ -19,11 +21,21 @@ int text_add(struct text *text, const char *string)
 	return text_add_bytes(text, string, strlen(string));
 }
 
-int text_end_line(struct text *text, int length)
+int text_take(struct text *text, int length)
 {
+	if (length == -ENOSPC || text->full) {
+		text->full = true;
+		return -ENOSPC;
+	}
 	if (length < 0)
 		return length;
-	/* The formatter left room for its NUL; the newline takes that. */
 	text->used += (size_t)length;
-	return text_add_bytes(text, "\n", 1);
+	return 0;
+}
+
+int text_end_line(struct text *text, int length)
+{
+	int ret = text_take(text, length);
+
+	return ret ? ret : text_add_bytes(text, "\n", 1);
 }

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,9 +16,11 @@
 static_assert(ENTRY_FIRST + INSTRUCTION_MAX <= UINT8_MAX + 1, "a row must fit into an entry");
 
 const struct dir *const tree_dirs[DIRS] = {
-	[DIR_ROOT] = &root_dir,       [DIR_PACK] = &pack_dir,     [DIR_UNITS] = &units_dir,
-	[DIR_UNIT] = &unit_dir,       [DIR_CELLS] = &cells_dir,   [DIR_CELL] = &cell_dir,
-	[DIR_SENSORS] = &sensors_dir, [DIR_SENSOR] = &sensor_dir, [DIR_BUS] = &bus_dir,
+	[DIR_ROOT] = &root_dir,       [DIR_PACK] = &pack_dir,         [DIR_UNITS] = &units_dir,
+	[DIR_UNIT] = &unit_dir,       [DIR_CELLS] = &cells_dir,       [DIR_CELL] = &cell_dir,
+	[DIR_SENSORS] = &sensors_dir, [DIR_SENSOR] = &sensor_dir,     [DIR_BUS] = &bus_dir,
+	[DIR_CLASS] = &class_dir,     [DIR_SUPPLIES] = &supplies_dir, [DIR_SUPPLY] = &supply_dir,
+	[DIR_HWMONS] = &hwmons_dir,   [DIR_HWMON] = &hwmon_dir,       [DIR_METRICS] = &metrics_dir,
 };
 
 const struct node *tree_node(const struct place *place)
@@ -110,7 +113,7 @@ static void tree_bind(struct tree *tree, enum dir_kind kind)
 	}
 }
 
-int tree_new(struct tree **made, struct device *device)
+int tree_new(struct tree **made, struct device *device, const char *name)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
 
@@ -118,6 +121,7 @@ int tree_new(struct tree **made, struct device *device)
 		return -ENOMEM;
 	tree->device = device;
 	tree->table = device_table(device);
+	snprintf(tree->name, sizeof(tree->name), "%s", name);
 	for (unsigned kind = 0; kind < DIRS; kind++)
 		if (tree_dirs[kind])
 			tree_bind(tree, kind);
@@ -141,17 +145,20 @@ const char *tree_target(const struct tree *tree, uint64_t ino)
 	return node && node->type == NODE_LINK ? node->target : NULL;
 }
 
-static void place_needs(const struct tree *tree, const struct place *place, struct row_set *needs)
+void place_needs(const struct tree *tree, const struct place *place, struct row_set *needs)
 {
+	const struct node *node = tree_node(place);
 	const struct binding *binding;
 
 	memset(needs, 0, sizeof(*needs));
 	if (place->dir == DIR_ROWS) {
 		row_set_add(needs, tree_row_number(place));
-	} else if (place->entry >= ENTRY_FIRST) {
+	} else if (node) {
 		binding = tree_binding(tree, place);
 		for (unsigned s = 0; s < binding->count; s++)
 			row_set_add(needs, binding->row[s]);
+		if (node->rows)
+			node->rows(tree, needs);
 	}
 }
 
@@ -165,8 +172,7 @@ void tree_needs(const struct tree *tree, uint64_t ino, struct row_set *needs)
 		memset(needs, 0, sizeof(*needs));
 }
 
-/* When the oldest of the samples was asked for, or 0 if one is missing. */
-static int64_t needs_sampled(const struct tree *tree, const struct row_set *needs)
+int64_t needs_sampled(const struct tree *tree, const struct row_set *needs)
 {
 	int64_t oldest = NSEC_NEVER;
 
@@ -181,6 +187,17 @@ static mode_t row_mode(const struct tree *tree, unsigned row)
 	if (tree->table->row[row].consuming)
 		return S_IFREG | 0400;
 	return S_IFREG | (device_writable(tree->device, row) ? 0644 : 0444);
+}
+
+static void stat_long(const struct tree *tree, const struct place *place, struct tree_stat *stat)
+{
+	const struct binding *binding = tree_binding(tree, place);
+
+	stat->kind = TREE_LONG;
+	stat->mode = S_IFREG | 0444;
+	stat->size = binding->size;
+	stat->sampled = binding->rendered;
+	stat->timed = true;
 }
 
 static void stat_file(const struct tree *tree, const struct place *place, struct tree_stat *stat)
@@ -213,6 +230,8 @@ int tree_stat(const struct tree *tree, uint64_t ino, struct tree_stat *stat)
 		stat->kind = TREE_LINK;
 		stat->mode = S_IFLNK | 0777;
 		stat->size = (uint32_t)strlen(node->target);
+	} else if (node && node->type == NODE_LONG) {
+		stat_long(tree, &place, stat);
 	} else {
 		stat_file(tree, &place, stat);
 	}

@@ -94,6 +94,7 @@ static const struct node unit_nodes[] = {
 		.source = { FROM_WHOLE("BTEM") },
 		.compute = unit_temperature,
 		.decimals = 1,
+		.metric = "bms_board_temperature_celsius",
 	},
 	{
 		.name = "cells",
@@ -133,6 +134,7 @@ static const struct node cell_nodes[] = {
 		.unit = "V",
 		.source = { FROM("CELL") },
 		.decimals = 4,
+		.metric = "bms_cell_voltage_volts",
 	},
 	{
 		.name = "resistance",
@@ -142,6 +144,7 @@ static const struct node cell_nodes[] = {
 		.unit = "ohm",
 		.source = { FROM("RINT") },
 		.decimals = 7,
+		.metric = "bms_cell_resistance_ohms",
 	},
 };
 
@@ -167,6 +170,7 @@ static const struct node sensor_nodes[] = {
 		.unit = "degC",
 		.source = { FROM("PTEM") },
 		.decimals = 1,
+		.metric = "bms_sensor_temperature_celsius",
 	},
 };
 

@@ -18,8 +18,7 @@ static struct place place_self(enum dir_kind dir, const struct place *near)
 	return place;
 }
 
-/* The node in the parent's table that a directory is listed as. */
-static const struct node *dir_node(enum dir_kind kind)
+const struct node *dir_node(enum dir_kind kind)
 {
 	const struct dir *parent = tree_dirs[tree_dirs[kind]->parent];
 
@@ -97,11 +96,16 @@ static int name_match(const char *pattern, const char *name)
 	return number && !strcmp(pattern + prefix + 1, name) ? (int)number : -1;
 }
 
+static const char *node_pattern(const struct tree *tree, const struct node *node)
+{
+	return node->name ? node->name : tree->name;
+}
+
 /* Writes a name; what does not fit is cut, which no name of the tables is. */
 static void name_write(char *name, size_t size, const char *pattern, unsigned number)
 {
 	size_t prefix = strcspn(pattern, "#");
-	struct text text = { name, size - 1, 0 };
+	struct text text = { .buffer = name, .size = size - 1 };
 	char digits[VALUE_TEXT_MAX];
 
 	text_add_bytes(&text, pattern, prefix);
@@ -113,9 +117,8 @@ static void name_write(char *name, size_t size, const char *pattern, unsigned nu
 	*text_end(&text) = '\0';
 }
 
-/* How many of a node there are: 1 of what has no number. */
-static unsigned node_count(const struct tree *tree, const struct node *node, unsigned unit,
-			   unsigned unknown)
+unsigned node_count(const struct tree *tree, const struct node *node, unsigned unit,
+		    unsigned unknown)
 {
 	const struct shape *shape = device_shape(tree->device);
 
@@ -147,10 +150,14 @@ uint64_t tree_lookup(const struct tree *tree, uint64_t parent, const char *name)
 	dir = tree_dirs[place.dir];
 	for (size_t i = 0; i < dir->nodes; i++) {
 		const struct node *node = &dir->node[i];
-		int number = name_match(node->name, name);
+		int number = name_match(node_pattern(tree, node), name);
 
 		if (number < 0)
 			continue;
+		if (number)
+			number -= (int)node->skip;
+		if (node->number != NUMBER_NONE && number < 1)
+			return 0;
 		if ((unsigned)number > node_count(tree, node, place.unit, node->max))
 			return 0;
 		return alias_visible(tree, &place, i) ? node_ino(&place, i, (unsigned)number) : 0;
@@ -188,7 +195,8 @@ uint64_t tree_entry(const struct tree *tree, uint64_t ino, unsigned index, char 
 		if (alias_visible(tree, &place, i))
 			count = node_count(tree, node, place.unit, 0);
 		if (index < count) {
-			name_write(name, TREE_NAME_MAX, node->name, index + 1);
+			name_write(name, TREE_NAME_MAX, node_pattern(tree, node),
+				   index + 1 + node->skip);
 			return node_ino(&place, i, index + 1);
 		}
 		index -= count;
@@ -221,7 +229,7 @@ static void path_add(const struct tree *tree, struct text *path, const struct pl
 	if (!node)
 		node = dir_node(place->dir);
 	number = node->number == NUMBER_UNIT ? place->unit : place->channel;
-	name_write(name, sizeof(name), node->name, number);
+	name_write(name, sizeof(name), node_pattern(tree, node), number + node->skip);
 	text_add(path, name);
 	if (place->entry == ENTRY_SELF)
 		text_add(path, "/");
@@ -229,7 +237,7 @@ static void path_add(const struct tree *tree, struct text *path, const struct pl
 
 void tree_path(const struct tree *tree, uint64_t ino, char *path, size_t size)
 {
-	struct text text = { path, size - 1, 0 };
+	struct text text = { .buffer = path, .size = size - 1 };
 	struct place above[DIRS];
 	unsigned depth = 0;
 

@@ -55,9 +55,9 @@ static void manual_of_row(struct manual *manual, const struct instruction *row, 
 		manual->text[ATTRIBUTE_MAX] = manual->max;
 }
 
-static enum value_type node_type(const struct node *node)
+enum value_type node_value_type(const struct node *node)
 {
-	if (node->type == NODE_PRINT || node->code)
+	if (node->type != NODE_VALUE || node->code)
 		return VALUE_TEXT;
 	return node->decimals ? VALUE_FLOAT : VALUE_INT;
 }
@@ -66,7 +66,7 @@ static void manual_of_node(struct manual *manual, const struct node *node, enum 
 {
 	manual->text[ATTRIBUTE_NAME] = node->title;
 	manual->text[ATTRIBUTE_UNIT] = node->unit;
-	manual->text[ATTRIBUTE_TYPE] = value_type_names[node_type(node)];
+	manual->text[ATTRIBUTE_TYPE] = value_type_names[node_value_type(node)];
 	manual->text[ATTRIBUTE_CATEGORY] = tree_dirs[dir]->category;
 	manual->text[ATTRIBUTE_DESCRIPTION] = node->description;
 }
@@ -82,7 +82,7 @@ static int manual_fill(const struct tree *tree, uint64_t ino, struct manual *man
 	node = tree_node(&place);
 	if (place.dir == DIR_ROWS)
 		manual_of_row(manual, tree_row(tree, &place), device_model(tree->device));
-	else if (node && (node->type == NODE_VALUE || node->type == NODE_PRINT))
+	else if (node && node->type != NODE_LINK)
 		manual_of_node(manual, node, place.dir);
 	return 0;
 }

@@ -64,9 +64,10 @@ static void test_defaults(void **state)
 	assert_int_equal(options->grace, 0);
 	assert_int_equal(options->wait, 2 * NSEC_PER_SEC);
 	assert_string_equal(options->model, "auto");
+	assert_string_equal(options->name, "bms0");
 	assert_int_equal(options->instructions_count, 0);
 	assert_int_equal(options->uid, getuid());
-	assert_int_equal(options->gid, getgid());
+	assert_int_equal(options->gid, OPTIONS_NO_GROUP);
 	assert_int_equal(options->umask, 0);
 	assert_string_equal(options->kernel, "");
 	options_free(&line.options);
@@ -78,10 +79,11 @@ static void test_all_set(void **state)
 	const struct options *options = &line.options;
 
 	(void)state;
-	accept_line(&line, "-f -o baud=115200,address=127,timeout=0.2,tries=5,deadline=1.5,ttl=0 "
-			   "sim: -ottl_settings=0.000001,grace=60,wait=0 /m "
-			   "-o model=abms,instructions=/a,instructions=/b,unlock,ro,uid=7,gid=8 "
-			   "-o umask=027,private");
+	accept_line(&line,
+		    "-f -o baud=115200,address=127,timeout=0.2,tries=5,deadline=1.5,ttl=0 "
+		    "sim: -ottl_settings=0.000001,grace=60,wait=0 /m "
+		    "-o model=abms,name=A_1,instructions=/a,instructions=/b,unlock,ro,uid=7,gid=8 "
+		    "-o umask=027,private");
 	assert_true(options->foreground);
 	assert_false(options->debug);
 	assert_string_equal(options->device, "sim:");
@@ -96,6 +98,7 @@ static void test_all_set(void **state)
 	assert_int_equal(options->grace, 60 * NSEC_PER_SEC);
 	assert_int_equal(options->wait, 0);
 	assert_string_equal(options->model, "abms");
+	assert_string_equal(options->name, "A_1");
 	assert_int_equal(options->instructions_count, 2);
 	assert_string_equal(options->instructions[0], "/a");
 	assert_string_equal(options->instructions[1], "/b");
@@ -251,6 +254,10 @@ static void test_refused(void **state)
 		{ "-o wait=3601 sim: /m", "0 to 3600" },
 		{ "-o model= sim: /m", "model=" },
 		{ "-o instructions= sim: /m", "instructions=" },
+		{ "-o name= sim: /m", "name=: must be 1 to 31 letters" },
+		{ "-o name=a/b sim: /m", "name=a/b:" },
+		{ "-o name=.. sim: /m", "name=..:" },
+		{ "-o name=a23456789b123456789c123456789d12 sim: /m", "1 to 31" },
 		{ "-o unlock=1 sim: /m", "unlock=1" },
 		{ "-o uid=no-such-user sim: /m", "no-such-user" },
 		{ "-o uid=4294967295 sim: /m", "4294967295" },

@@ -8,7 +8,7 @@
 
 #include "nsec.h"
 
-enum { SOC = 2, CMAX, LONG, UNITS, FIRST, CELLS, STATE, GONE, ERRL, FILES };
+enum { SOC = 2, CMAX, LONG, UNITS, FIRST, CELLS, STATE, GONE, ERRL, SHOT, FILES };
 
 static const struct {
 	uint64_t parent;
@@ -27,6 +27,7 @@ static const struct {
 	[STATE] = { TREE_ROOT, "state", NULL, TREE_VALUE, S_IFREG | 0444, -1 },
 	[GONE] = { TREE_ROOT, "GONE", NULL, TREE_VALUE, S_IFREG | 0444, 0 },
 	[ERRL] = { TREE_ROOT, "ERRL", NULL, TREE_VALUE, S_IFREG | 0400, 3 },
+	[SHOT] = { TREE_ROOT, "shot", NULL, TREE_LONG, S_IFREG | 0444, 0 },
 };
 
 static bool exists(const struct tree *tree, uint64_t ino)
@@ -65,6 +66,8 @@ int tree_stat(const struct tree *tree, uint64_t ino, struct tree_stat *stat)
 		.timed = files[ino].row >= 0,
 		.sampled = files[ino].row >= 0 ? tree->device->asked[files[ino].row] : 0,
 	};
+	if (ino == SHOT)
+		stat->size = tree->shot;
 	return 0;
 }
 
@@ -98,6 +101,8 @@ ssize_t tree_render(struct tree *tree, uint64_t ino, const struct freshness *fre
 	error = device_sample(tree->device, (unsigned)files[ino].row, fresh, &sample);
 	if (error)
 		return error;
+	if (ino == SHOT)
+		tree->shot = (uint32_t)strlen(tree->device->sample[files[ino].row]) + 1;
 	if (ino != LONG)
 		return snprintf(text, size, "%s\n", tree->device->sample[files[ino].row]);
 	length = FAKE_LENGTH;

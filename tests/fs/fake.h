@@ -44,7 +44,8 @@ struct device {
 
 struct tree {
 	struct device *device;
-	bool gone; /* the file GONE */
+	bool gone;     /* the file GONE */
+	uint32_t shot; /* size of the last rendering of shot */
 };
 
 void fake_init(struct device *device, struct tree *tree);

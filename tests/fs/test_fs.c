@@ -468,6 +468,101 @@ static void test_long_text_is_of_one_piece(void **state)
 	play(long_client);
 }
 
+static off_t size_of(int fd)
+{
+	struct stat attr;
+
+	return fstat(fd, &attr) ? -1 : attr.st_size;
+}
+
+/* What is rendered when it is opened stays, and its size is known. */
+static int shot_client(int server)
+{
+	struct pollfd wait = { .events = POLLIN | POLLPRI };
+	struct stat attr;
+	int first, second;
+
+	CHECK(stat("shot", &attr) == 0 && attr.st_size == 0);
+	CHECK(TELL(.wish = GET_QUERIES) == 0);
+	first = open("shot", O_RDONLY);
+	CHECK(first >= 0 && TELL(.wish = GET_QUERIES) == 1);
+	CHECK(size_of(first) == 6 && lseek(first, 0, SEEK_END) == 6);
+	TELL(.wish = SET_VALUE, .row = ROW_SOC, .text = "9");
+	TELL(.wish = MOVE_CLOCK, .number = 2 * FAKE_TTL);
+	CHECK(reads(first, 0, "78.46\n") && reads(first, 3, "46\n") && reads(first, 6, ""));
+	CHECK(TELL(.wish = GET_QUERIES) == 1);
+
+	/* A shorter one: nobody is told less than there is, and whoever seeks is told exactly. */
+	second = open("shot", O_RDONLY);
+	CHECK(reads(second, 0, "9\n") && reads(first, 0, "78.46\n"));
+	CHECK(size_of(first) == 6 && size_of(second) == 6);
+	CHECK(lseek(second, 0, SEEK_END) == 2);
+	close(first);
+	CHECK(size_of(second) == 2);
+	close(second);
+	CHECK(stat("shot", &attr) == 0 && attr.st_size == 2);
+
+	/* It does not change, so nobody can wait for that. */
+	wait.fd = open("shot", O_RDONLY);
+	TELL(.wish = SAMPLE, .row = ROW_SOC);
+	CHECK(poll(&wait, 1, -1) == 1 && wait.revents == POLLIN);
+	CHECK(TELL(.wish = GET_WAITERS) == 0);
+	CHECK(open("shot", O_RDWR) < 0 && errno == EACCES);
+	return 0;
+}
+
+static void test_shot(void **state)
+{
+	(void)state;
+	play(shot_client);
+}
+
+static int open_one(int unused)
+{
+	(void)unused;
+	interruptible();
+	return open("shot", O_RDONLY) < 0 ? errno : 0;
+}
+
+static int parked_open_client(int server)
+{
+	pid_t opener;
+
+	TELL(.wish = SET_HOLD, .number = 1);
+	opener = begin(open_one, -1);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	CHECK(access("CMAX", R_OK) == 0);
+	CHECK(kill(opener, SIGUSR1) == 0);
+	CHECK(end(opener) == EINTR);
+
+	opener = begin(open_one, -1);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	CHECK(kill(opener, SIGKILL) == 0);
+	CHECK(end(opener) == -1);
+
+	opener = begin(open_one, -1);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	TELL(.wish = STOP);
+	CHECK(end(opener) == ENODEV);
+
+	opener = begin(open_one, -1);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	TELL(.wish = SET_ERROR, .row = ROW_SOC, .number = -EIO);
+	TELL(.wish = SET_HOLD, .number = 0);
+	CHECK(end(opener) == EIO);
+	TELL(.wish = MOVE_CLOCK, .number = 2 * FAKE_TTL);
+	TELL(.wish = SET_ERROR, .row = ROW_SOC, .number = 0);
+	CHECK(open_one(-1) == 0);
+	CHECK(TELL(.wish = GET_PARKED) == 0);
+	return 0;
+}
+
+static void test_parked_open(void **state)
+{
+	(void)state;
+	play(parked_open_client);
+}
+
 static int parked_client(int server)
 {
 	int fd = open("SOC", O_RDONLY);
@@ -794,8 +889,8 @@ static void test_xattr(void **state)
 
 static int list_client(int server)
 {
-	static const char *const names[] = { ".",     "..",    "SOC",   "CMAX", "LONG",
-					     "units", "cells", "state", "GONE", "ERRL" };
+	static const char *const names[] = { ".",     "..",    "SOC",  "CMAX", "LONG", "units",
+					     "cells", "state", "GONE", "ERRL", "shot" };
 	DIR *dir = opendir(".");
 	struct dirent *entry;
 	char target[16];
@@ -936,7 +1031,7 @@ static int stop_client(int server)
 	writer = begin(write_one, setting);
 	TELL(.wish = AWAIT_PARKED, .number = 2);
 	TELL(.wish = STOP);
-	CHECK(end(reader) == ENODEV && end(writer) == EINTR);
+	CHECK(end(reader) == ENODEV && end(writer) == ENODEV);
 	CHECK(TELL(.wish = GET_WAITERS) == 0);
 
 	TELL(.wish = SET_SENT, .number = 1);
@@ -1028,6 +1123,8 @@ int main(void)
 		MOUNTED(test_mount_errors),
 		MOUNTED(test_snapshot),
 		MOUNTED(test_long_text_is_of_one_piece),
+		MOUNTED(test_shot),
+		MOUNTED(test_parked_open),
 		MOUNTED(test_parked_read),
 		MOUNTED(test_read_error),
 		MOUNTED(test_interrupted_read),

@@ -25,8 +25,6 @@ PLAIN = {
 # tell which unit it belongs to.
 MAY_BE_UNDEFINED = re.compile(
     r"pack/time_to_(empty|full)$|units/\d+/(address|temperature)$|bus/baud$")
-# The kernel's own batteries say it otherwise.
-MAY_BE_UNDEFINED_IN_CLASS = re.compile(r"class/power_supply/bms0/time_to_(empty|full)_now$")
 
 
 def walk(place):
@@ -115,10 +113,8 @@ class Model:
                 try:
                     text = self.bmsfs.read(name)
                 except OSError as error:
-                    in_class = name.startswith("class/")
-                    self.assertEqual(error.errno, errno.EOPNOTSUPP if in_class else errno.ENODATA)
-                    self.assertRegex(
-                        name, MAY_BE_UNDEFINED_IN_CLASS if in_class else MAY_BE_UNDEFINED)
+                    self.assertEqual(error.errno, errno.ENODATA)
+                    self.assertRegex(name, MAY_BE_UNDEFINED)
                     continue
                 self.check_text(name, text)
 
@@ -203,11 +199,9 @@ class Grep(harness.MountTest):
         counted = collections.Counter(line.split(":", 1)[0] for line in found)
         undefined = set()
         for line in said:
-            match = re.fullmatch(r"grep: (.*): (No data available|Operation not supported)", line)
+            match = re.fullmatch(r"grep: (.*): No data available", line)
             self.assertTrue(match, line)
-            self.assertRegex(match.group(1), MAY_BE_UNDEFINED_IN_CLASS if "/class/" in line
-                             else MAY_BE_UNDEFINED)
-            self.assertEqual("/class/" in line, match.group(2) == "Operation not supported")
+            self.assertRegex(match.group(1), MAY_BE_UNDEFINED)
             undefined.add(match.group(1))
         files = {self.bmsfs.path(name) for name in walk(self.bmsfs.place)}
         self.assertEqual(set(counted) | undefined, files)

@@ -173,6 +173,12 @@ bool device_writable(const struct device *device, unsigned row)
 	return instruction->writable && (!instruction->locked || device->config.unlock);
 }
 
+int64_t bus_now(const struct bus *bus)
+{
+	(void)bus;
+	return FAKE_NOW;
+}
+
 enum bus_state bus_state(const struct bus *bus)
 {
 	return bus->state;

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test.h"
+
 int fixture_setup(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -17,7 +19,7 @@ int fixture_setup(void **state)
 	fixture->device.bus.identified = true;
 	fake_shape(&fixture->device, 1, 14, 3);
 	*state = fixture;
-	return tree_new(&fixture->tree, &fixture->device);
+	return tree_new(&fixture->tree, &fixture->device, "bms0");
 }
 
 int fixture_teardown(void **state)
@@ -63,6 +65,14 @@ const char *fixture_read(struct fixture *fixture, const char *path)
 	return fixture->text;
 }
 
+void fixture_expect(struct fixture *fixture, const char *path, const char *text)
+{
+	const char *got = fixture_read(fixture, path);
+
+	if (strcmp(got, text) != 0)
+		fail_msg("%s: \"%s\", not \"%s\"", path, got, text);
+}
+
 bool fixture_lists(const struct fixture *fixture, const char *dir, const char *name)
 {
 	uint64_t parent = fixture_ino(fixture, dir);
@@ -72,4 +82,31 @@ bool fixture_lists(const struct fixture *fixture, const char *dir, const char *n
 		if (!strcmp(entry, name))
 			return true;
 	return false;
+}
+
+/* The cells that a 1Q sent (captured), and the numbers that its LCD3 held. */
+static const double cells[] = {
+	3.966f,  3.9661f, 3.9666f, 3.9663f, 3.967f,  3.9635f, 3.9644f,
+	3.9577f, 3.9648f, 3.9669f, 3.9652f, 3.9641f, 3.9656f, 3.9643f,
+};
+static const double extremes[] = { 1, 8, 1, 13, 1, 3, 105 };
+
+void fixture_feed(struct fixture *fixture, double current)
+{
+	struct device *device = &fixture->device;
+	static const double error[] = { 0, 1, 0, 0 };
+	static const double warm[] = { 26.5, 26, 27.25 };
+	static const double resistance[] = { 0.00009103767f, 0.0001108202f };
+	static const double board[] = { 25.89443f };
+
+	fake_main_data(device, current);
+	fake_numbers(device, "LCD3", 1, 7, extremes);
+	fake_numbers(device, "CELL", 1, 14, cells);
+	fake_numbers(device, "RINT", 1, 2, resistance);
+	fake_numbers(device, "PTEM", 1, 3, warm);
+	fake_numbers(device, "BTEM", 1, 1, board);
+	fake_numbers(device, "ERRO", 1, 4, error);
+	fake_number(device, "CAPA", 450);
+	fake_number(device, "CHEM", 3);
+	fake_number(device, "CYCL", 103);
 }

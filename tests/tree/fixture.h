@@ -25,6 +25,12 @@ uint64_t fixture_ino(const struct fixture *fixture, const char *path);
 /* What reading it at FAKE_NOW gives: the text, or the name of the error ("ENODATA"). */
 const char *fixture_read(struct fixture *fixture, const char *path);
 
+/* Fails the test unless that is what reading it gives. */
+void fixture_expect(struct fixture *fixture, const char *path, const char *text);
+
+/* What a real pack of 14 cells said, at a current of the caller's choice. */
+void fixture_feed(struct fixture *fixture, double current);
+
 /* Whether the directory lists that name. */
 bool fixture_lists(const struct fixture *fixture, const char *dir, const char *name);
 

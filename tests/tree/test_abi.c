@@ -48,6 +48,15 @@ static const struct {
 	{ "units",
 	  "The units of the pack with their cells and sensors. N, M and K count from 1.\n" },
 	{ "bus", "The line to the BMS. Reading these files asks the BMS nothing.\n" },
+	{ "class",
+	  "The pack as the kernel would show it under /sys/class, in the kernel's units. What "
+	  "cannot "
+	  "be\nhad, for whatever reason, reads EOPNOTSUPP; type, scope, present, manufacturer and "
+	  "uevent always\nhave something to say. bms0 is what -o name= says. N counts through the "
+	  "cells or sensors of all\nunits.\n" },
+	{ "metrics",
+	  "The pack as Prometheus wants it. stat tells size and time of the last rendering.\n" },
+	{ "snapshot", "Everything in one file. stat tells size and time of the last rendering.\n" },
 };
 
 #define PAGES (sizeof(pages) / sizeof(pages[0]))
@@ -143,6 +152,18 @@ static const char *template_name(const char *dir, const char *name)
 	return name;
 }
 
+/* "in1_input", of which there is one for each cell, as "inN_input". */
+static void file_name(uint64_t ino, char name[TREE_NAME_MAX])
+{
+	struct place place = place_unpack((uint32_t)ino);
+	const struct node *node = tree_node(&place);
+
+	if (!node || node->type == NODE_DIR || node->number == NUMBER_NONE)
+		return;
+	snprintf(name, TREE_NAME_MAX, "%s", node->name);
+	name[strcspn(name, "#")] = 'N';
+}
+
 static void walk(struct abi *abi, uint64_t dir, const char *path)
 {
 	const struct tree *tree = abi->fixture.tree;
@@ -151,6 +172,7 @@ static void walk(struct abi *abi, uint64_t dir, const char *path)
 	uint64_t ino;
 
 	for (unsigned i = 0; (ino = tree_entry(tree, dir, i, name)); i++) {
+		file_name(ino, name);
 		snprintf(below, sizeof(below), "%s%s%s", path, *path ? "/" : "",
 			 template_name(path, name));
 		if (tree_stat(tree, ino, &stat))
@@ -292,10 +314,62 @@ static void add_row_values(struct abi *abi, const struct instruction *row)
 static void add_codes(struct abi *abi, const struct code *code)
 {
 	add(abi, "\t\tone of:\n");
+	if (code->when) {
+		for (; code->text; code++)
+			add(abi, "\t\t%-20s %s\n", code->text, code->when);
+		return;
+	}
 	for (; code->text; code++)
 		add(abi, "\t\t%3d  %s%s%s\n", code->number, code->text, code->model ? ", on " : "",
 		    code->model ? code->model : "");
 	add(abi, "\t\t     unknown, and the number\n\t\t(the file shows the words only)\n");
+}
+
+static void add_counters(struct abi *abi)
+{
+	for (unsigned i = 0; i < BUS_COUNTERS; i++)
+		add(abi, "\t\t%-20s %s\n", bus_counter_name[i], bus_counter_help[i]);
+}
+
+/* Of each file of a kind one line is enough here; the names of settings follow a rule. */
+static void add_metrics(struct abi *abi)
+{
+	for (unsigned kind = 0; kind < DIRS; kind++)
+		for (size_t i = 0; tree_dirs[kind] && i < tree_dirs[kind]->nodes; i++) {
+			const struct dir *dir = tree_dirs[kind];
+			const struct node *node = &dir->node[i];
+
+			if (node->metric)
+				add(abi, "\t\t%s%s\n", node->metric,
+				    kind == DIR_SENSOR ? "{unit,sensor}"
+				    : dir->channels    ? "{unit,cell}"
+				    : dir->units       ? "{unit}"
+						       : "");
+		}
+	add(abi, "\t\tbms_up               whether the BMS answers\n"
+		 "\t\tbms_info             1, with model and identity as labels\n"
+		 "\t\tbms_setting_cmax_volts and so on: the name of each setting that is a\n"
+		 "\t\t                     number, and its unit\n"
+		 "\t\tbmsfs_NAME_total     the counters of bus/counters\n");
+}
+
+/* "Computed from LCD1 CAPA." */
+static void add_sources(struct abi *abi, const struct node *node)
+{
+	const struct source *source = node->source;
+	const char *before = "\n\t\tComputed from: ";
+
+	for (unsigned i = 0; i < SOURCE_MAX && source[i].row; i++) {
+		bool again = false;
+
+		for (unsigned j = 0; j < i; j++)
+			again |= !strcmp(source[j].row, source[i].row);
+		if (!again)
+			add(abi, "%s%s", before, source[i].row);
+		before = ", ";
+	}
+	if (source[0].row)
+		add(abi, ".\n");
 }
 
 static void add_node_values(struct abi *abi, const struct node *node)
@@ -306,7 +380,13 @@ static void add_node_values(struct abi *abi, const struct node *node)
 		add(abi, "\t\t%s\n", node->target);
 	else if (node->code)
 		add_codes(abi, node->code);
-	else if (node->type == NODE_PRINT)
+	else if (node->print == print_constant)
+		add(abi, "\t\t%s\n", node->target);
+	else if (node->print == print_metrics)
+		add_metrics(abi);
+	else if (!strcmp(node->name, "counters"))
+		add_counters(abi);
+	else if (node->type != NODE_VALUE)
 		add(abi, "\t\ttext\n");
 	else if (node->decimals)
 		add(abi, "\t\ta number%s%s, with %d decimal%s\n", in, unit, node->decimals,
@@ -325,8 +405,9 @@ static void add_entry(struct abi *abi, const struct entry *entry, const struct p
 	add(abi, "Date:\t\t%s\nContact:\t%s\nDescription:\n", DATE, CONTACT);
 	add(abi, "\t\t%s\n\n", row ? row->name : node->title);
 	add_wrapped(abi, row ? row->description : node->description);
-	if (row)
-		add_models(abi, entry->models);
+	add_models(abi, entry->models);
+	if (!row)
+		add_sources(abi, node);
 	add(abi, "\n");
 	add_access(abi, entry);
 	add(abi, "Valid values:\n");
@@ -341,8 +422,9 @@ static const char *page_of(const struct place *place)
 {
 	if (place->dir == DIR_ROWS)
 		return "instructions";
-	/* The only file of the root itself is the link to the cells. */
-	return place->dir == DIR_ROOT ? "units" : tree_dirs[place->dir]->category;
+	if (tree_node(place)->type == NODE_LINK)
+		return "units";
+	return tree_dirs[place->dir]->category;
 }
 
 static unsigned page_write(struct abi *abi, size_t page)
@@ -426,7 +508,7 @@ int main(int argc, char *argv[])
 	if (argc != 2 && !update)
 		die("usage: test_tree_abi DIR [--update]");
 	fake_init(&abi.fixture.device, NULL);
-	if (tree_new(&abi.fixture.tree, &abi.fixture.device))
+	if (tree_new(&abi.fixture.tree, &abi.fixture.device, "bms0"))
 		die("no memory");
 	failed = find_stale(argv[1]);
 	walk_models(&abi);

@@ -1,45 +1,11 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "fixture.h"
 #include "test.h"
 #include "tree/tree.h"
-
-/* The cells that a 1Q sent (captured), and the numbers that its LCD3 held. */
-static const double cells[] = {
-	3.966f,  3.9661f, 3.9666f, 3.9663f, 3.967f,  3.9635f, 3.9644f,
-	3.9577f, 3.9648f, 3.9669f, 3.9652f, 3.9641f, 3.9656f, 3.9643f,
-};
-static const double extremes[] = { 1, 8, 1, 13, 1, 3, 105 };
-
-static void feed(struct fixture *fixture, double current)
-{
-	struct device *device = &fixture->device;
-	static const double error[] = { 0, 1, 0, 0 };
-	static const double warm[] = { 26.5, 26, 27.25 };
-	static const double resistance[] = { 0.00009103767f, 0.0001108202f };
-	static const double board[] = { 25.89443f };
-
-	fake_main_data(device, current);
-	fake_numbers(device, "LCD3", 1, 7, extremes);
-	fake_numbers(device, "CELL", 1, 14, cells);
-	fake_numbers(device, "RINT", 1, 2, resistance);
-	fake_numbers(device, "PTEM", 1, 3, warm);
-	fake_numbers(device, "BTEM", 1, 1, board);
-	fake_numbers(device, "ERRO", 1, 4, error);
-	fake_number(device, "CAPA", 450);
-	fake_number(device, "CHEM", 3);
-	fake_number(device, "CYCL", 103);
-}
-
-static void expect(struct fixture *fixture, const char *path, const char *text)
-{
-	const char *got = fixture_read(fixture, path);
-
-	if (strcmp(got, text) != 0)
-		fail_msg("%s: \"%s\", not \"%s\"", path, got, text);
-}
 
 static void test_values(void **state)
 {
@@ -88,9 +54,9 @@ static void test_values(void **state)
 		{ "units/1/sensors/3/temperature", "27.3\n" },
 	};
 
-	feed(fixture, -2.5);
+	fixture_feed(fixture, -2.5);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
-		expect(fixture, cases[i][0], cases[i][1]);
+		fixture_expect(fixture, cases[i][0], cases[i][1]);
 }
 
 static void test_scalars_by_type(void **state)
@@ -99,35 +65,35 @@ static void test_scalars_by_type(void **state)
 
 	fixture->device.model = model_find(&fixture->device.table, "abms");
 	fake_text(&fixture->device, "*IDN", "ACTIVE");
-	expect(fixture, "IDN", "ACTIVE\n");
+	fixture_expect(fixture, "IDN", "ACTIVE\n");
 	fake_number(&fixture->device, "TIME", 52863);
 	memcpy(fixture->device.sample[fake_row(&fixture->device, "TIME")]->text, "14:41:03", 9);
-	expect(fixture, "TIME", "14:41:03\n");
+	fixture_expect(fixture, "TIME", "14:41:03\n");
 	fake_number(&fixture->device, "RE1T", 4294967295);
-	expect(fixture, "RE1T", "4294967295\n");
+	fixture_expect(fixture, "RE1T", "4294967295\n");
 	fake_number(&fixture->device, "IOFF", -0.0);
-	expect(fixture, "IOFF", "0\n");
+	fixture_expect(fixture, "IOFF", "0\n");
 }
 
 static void test_no_minus_zero(void **state)
 {
 	struct fixture *fixture = *state;
 
-	feed(fixture, -0.0001);
-	expect(fixture, "pack/current", "0.000\n");
+	fixture_feed(fixture, -0.0001);
+	fixture_expect(fixture, "pack/current", "0.000\n");
 }
 
 static void test_times_follow_the_current(void **state)
 {
 	struct fixture *fixture = *state;
 
-	feed(fixture, 0);
-	expect(fixture, "pack/time_to_empty", "ENODATA");
-	expect(fixture, "pack/time_to_full", "ENODATA");
-	feed(fixture, 10);
-	expect(fixture, "pack/time_to_empty", "ENODATA");
+	fixture_feed(fixture, 0);
+	fixture_expect(fixture, "pack/time_to_empty", "ENODATA");
+	fixture_expect(fixture, "pack/time_to_full", "ENODATA");
+	fixture_feed(fixture, 10);
+	fixture_expect(fixture, "pack/time_to_empty", "ENODATA");
 	/* (1 - 0.7846351) * 0.9897 * 450 Ah / 10 A */
-	expect(fixture, "pack/time_to_full", "34530\n");
+	fixture_expect(fixture, "pack/time_to_full", "34530\n");
 }
 
 static void test_errors_in_words(void **state)
@@ -154,11 +120,11 @@ static void test_errors_in_words(void **state)
 		device->model = model_find(&device->table, cases[i].model);
 		fake_forget(device, "ERRO");
 		fake_numbers(device, "ERRO", 1, 4, numbers);
-		expect(fixture, "pack/error", cases[i].error);
-		expect(fixture, "pack/error_text", cases[i].text);
+		fixture_expect(fixture, "pack/error", cases[i].error);
+		fixture_expect(fixture, "pack/error_text", cases[i].text);
 	}
 	fake_number(device, "CHEM", 9007199254740992);
-	expect(fixture, "pack/chemistry", "unknown, number 9007199254740992\n");
+	fixture_expect(fixture, "pack/chemistry", "unknown, number 9007199254740992\n");
 }
 
 static void test_failures_pass(void **state)
@@ -169,12 +135,12 @@ static void test_failures_pass(void **state)
 					     "pack/time_to_empty" };
 	unsigned row = fake_row(&fixture->device, "CAPA");
 
-	feed(fixture, -1);
+	fixture_feed(fixture, -1);
 	for (size_t e = 0; e < ARRAY_SIZE(errors); e++) {
 		fixture->device.error[row] = -errors[e];
 		for (size_t f = 0; f < ARRAY_SIZE(files); f++)
-			expect(fixture, files[f], strerrorname_np(errors[e]));
-		expect(fixture, "SOC", "78.46\n");
+			fixture_expect(fixture, files[f], strerrorname_np(errors[e]));
+		fixture_expect(fixture, "SOC", "78.46\n");
 	}
 }
 
@@ -186,16 +152,16 @@ static void test_each_sample_must_be_fresh(void **state)
 	struct freshness fresh = { .call = FAKE_NOW, .direct = true };
 	uint64_t ino = fixture_ino(fixture, "pack/remaining");
 
-	feed(fixture, -1);
+	fixture_feed(fixture, -1);
 	fixture->device.asked[row] = FAKE_NOW - 1;
-	expect(fixture, "pack/remaining", "349.4\n");
+	fixture_expect(fixture, "pack/remaining", "349.4\n");
 	assert_int_equal(tree_render(fixture->tree, ino, &fresh, fixture->text, TREE_TEXT_MAX),
 			 -ETIMEDOUT);
 	fixture->device.asked[row] = FAKE_NOW - FAKE_TTL - 1;
-	expect(fixture, "pack/remaining", "ETIMEDOUT");
-	expect(fixture, "pack/online", "1\n");
+	fixture_expect(fixture, "pack/remaining", "ETIMEDOUT");
+	fixture_expect(fixture, "pack/online", "1\n");
 	fixture->device.asked[fake_row(&fixture->device, "LCD1")] = FAKE_NOW - FAKE_TTL - 1;
-	expect(fixture, "pack/online", "ETIMEDOUT");
+	fixture_expect(fixture, "pack/online", "ETIMEDOUT");
 }
 
 static void test_before_the_shape_is_known(void **state)
@@ -203,14 +169,14 @@ static void test_before_the_shape_is_known(void **state)
 	struct fixture *fixture = *state;
 
 	fake_shape(&fixture->device, 0, 0, 0);
-	expect(fixture, "units/2/cells/16/voltage", "ETIMEDOUT");
-	expect(fixture, "units/1/temperature", "ETIMEDOUT");
-	feed(fixture, 0);
-	expect(fixture, "units/1/cells/14/voltage", "3.9643\n");
-	expect(fixture, "units/1/cells/15/voltage", "ENODEV");
-	expect(fixture, "units/2/cells/1/voltage", "ENODEV");
-	expect(fixture, "units/2/address", "ENODEV");
-	expect(fixture, "units/1/temperature", "ENODEV");
+	fixture_expect(fixture, "units/2/cells/16/voltage", "ETIMEDOUT");
+	fixture_expect(fixture, "units/1/temperature", "ETIMEDOUT");
+	fixture_feed(fixture, 0);
+	fixture_expect(fixture, "units/1/cells/14/voltage", "3.9643\n");
+	fixture_expect(fixture, "units/1/cells/15/voltage", "ENODEV");
+	fixture_expect(fixture, "units/2/cells/1/voltage", "ENODEV");
+	fixture_expect(fixture, "units/2/address", "ENODEV");
+	fixture_expect(fixture, "units/1/temperature", "ENODEV");
 }
 
 static void test_several_units(void **state)
@@ -225,21 +191,21 @@ static void test_several_units(void **state)
 	fake_numbers(device, "CELL", 16, 2, volts[0]);
 	fake_numbers(device, "CELL", 16, 2, volts[1]);
 	fake_numbers(device, "BTEM", 16, 1, board);
-	expect(fixture, "CELL", "3.25\n3.5\n3.75\n4\n");
-	expect(fixture, "units/2/cells/1/voltage", "3.7500\n");
-	expect(fixture, "units/1/cells/2/voltage", "3.5000\n");
+	fixture_expect(fixture, "CELL", "3.25\n3.5\n3.75\n4\n");
+	fixture_expect(fixture, "units/2/cells/1/voltage", "3.7500\n");
+	fixture_expect(fixture, "units/1/cells/2/voltage", "3.5000\n");
 	/* The master sent it all: whose address and whose temperature, nobody says. */
-	expect(fixture, "units/1/address", "ENODATA");
-	expect(fixture, "units/2/address", "ENODATA");
-	expect(fixture, "units/1/temperature", "ENODATA");
-	expect(fixture, "units/2/temperature", "ENODATA");
+	fixture_expect(fixture, "units/1/address", "ENODATA");
+	fixture_expect(fixture, "units/2/address", "ENODATA");
+	fixture_expect(fixture, "units/1/temperature", "ENODATA");
+	fixture_expect(fixture, "units/2/temperature", "ENODATA");
 	fake_forget(device, "CELL");
 	fake_numbers(device, "CELL", 5, 2, volts[0]);
 	fake_numbers(device, "CELL", 3, 2, volts[1]);
 	fake_numbers(device, "BTEM", 16, 1, board + 1);
-	expect(fixture, "units/1/address", "5\n");
-	expect(fixture, "units/2/address", "3\n");
-	expect(fixture, "units/2/temperature", "21.5\n");
+	fixture_expect(fixture, "units/1/address", "5\n");
+	fixture_expect(fixture, "units/2/address", "3\n");
+	fixture_expect(fixture, "units/2/temperature", "21.5\n");
 }
 
 static void test_the_log_is_shown_whole(void **state)
@@ -248,14 +214,14 @@ static void test_the_log_is_shown_whole(void **state)
 	struct device *device = &fixture->device;
 
 	device->model = model_find(&device->table, "abms");
-	expect(fixture, "ERRL", "ETIMEDOUT");
+	fixture_expect(fixture, "ERRL", "ETIMEDOUT");
 	fake_text(device, "ERRL", "");
-	expect(fixture, "ERRL", "ENODATA");
+	fixture_expect(fixture, "ERRL", "ENODATA");
 	fake_text(device, "ERRL", "2,3;14:41:03;23.02.2025");
 	device->log = "8,1;10:00:00;22.02.2025\n2,3;14:41:03;23.02.2025\n";
-	expect(fixture, "ERRL", device->log);
+	fixture_expect(fixture, "ERRL", device->log);
 	device->error[fake_row(device, "ERRL")] = -EIO;
-	expect(fixture, "ERRL", "EIO");
+	fixture_expect(fixture, "ERRL", "EIO");
 }
 
 static void test_bus_files(void **state)
@@ -282,17 +248,18 @@ static void test_bus_files(void **state)
 		bus->shared = cases[i].shared;
 		bus->identified = cases[i].identified;
 		bus->baud = cases[i].baud;
-		expect(fixture, "bus/state", cases[i].text);
-		expect(fixture, "bus/baud", cases[i].baud_text);
+		fixture_expect(fixture, "bus/state", cases[i].text);
+		fixture_expect(fixture, "bus/baud", cases[i].baud_text);
 	}
-	expect(fixture, "bus/last_error", "none\n");
-	strcpy(bus->last_error, "nobody answers");
-	expect(fixture, "bus/last_error", "nobody answers\n");
+	fixture_expect(fixture, "bus/last_error", "none\n");
+	snprintf(bus->last_error, sizeof(bus->last_error), "nobody answers");
+	fixture_expect(fixture, "bus/last_error", "nobody answers\n");
 	for (unsigned i = 0; i < BUS_COUNTERS; i++)
 		bus->counters[i] = i ? i : 12345678901234;
-	expect(fixture, "bus/counters",
-	       "requests 12345678901234\nreplies 1\nrefusals 2\ntimeouts 3\nlate 4\nbroken 5\n"
-	       "unfit 6\nforeign 7\nfences 8\nopens 9\nbytes_sent 10\nbytes_received 11\n");
+	fixture_expect(
+		fixture, "bus/counters",
+		"requests 12345678901234\nreplies 1\nrefusals 2\ntimeouts 3\nlate 4\nbroken 5\n"
+		"unfit 6\nforeign 7\nfences 8\nopens 9\nbytes_sent 10\nbytes_received 11\n");
 }
 
 /* In a buffer too small by any number of bytes nothing is cut and nothing written behind it. */
@@ -305,7 +272,7 @@ static void test_small_buffers(void **state)
 		"ERRL", "bus/state"
 	};
 
-	feed(fixture, 1);
+	fixture_feed(fixture, 1);
 	fixture->device.model = MODEL_UNKNOWN;
 	fixture->device.log = "8,1;10:00:00;22.02.2025\n";
 	fake_text(&fixture->device, "*IDN", "REC BMS 1Q VICTRON");

@@ -1,0 +1,472 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+/* class/power_supply/: the battery of Documentation/ABI/testing/sysfs-class-power. */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "tree/node.h"
+
+#define MICRO        1e6
+#define IDLE_A       0.1 /* less than this is no current but the noise of its measurement */
+#define FULL         0.9995
+#define STRING_SLACK 0.25 /* of the voltage that so many cells in series would have */
+
+#define ERROR_NO_CURRENT 12 /* the current is not measured, or beyond what can be */
+
+enum { STATUS_UNKNOWN, STATUS_DISCHARGING, STATUS_FULL, STATUS_CHARGING, STATUS_IDLE };
+enum { LEVEL_CRITICAL, LEVEL_LOW, LEVEL_FULL, LEVEL_NORMAL };
+
+/* current, soc, present, error */
+static int supply_status(const struct view *view, double *value)
+{
+	double current_A = view->number[0];
+
+	if (view->number[2] != 0 && view->number[3] == ERROR_NO_CURRENT)
+		*value = STATUS_UNKNOWN;
+	else if (current_A < -IDLE_A)
+		*value = STATUS_DISCHARGING;
+	else if (view->number[1] >= FULL)
+		*value = STATUS_FULL;
+	else
+		*value = current_A > IDLE_A ? STATUS_CHARGING : STATUS_IDLE;
+	return 0;
+}
+
+/* cell_voltage_min, soc, CMIN, CLOW */
+static int supply_level(const struct view *view, double *value)
+{
+	double lowest_V = view->number[0];
+
+	if (lowest_V < view->number[2])
+		*value = LEVEL_CRITICAL;
+	else if (lowest_V < view->number[3])
+		*value = LEVEL_LOW;
+	else
+		*value = view->number[1] >= FULL ? LEVEL_FULL : LEVEL_NORMAL;
+	return 0;
+}
+
+/* Readers take nothing but 0 to 100. */
+static int supply_capacity(const struct view *view, double *value)
+{
+	*value = fmin(fmax(view->number[0], 0), 1) * 100;
+	return 0;
+}
+
+/* No digits but those that a float32 setting can mean. */
+static double to_milli(double value)
+{
+	return round(value * 1000) / 1000;
+}
+
+static int supply_charge_full(const struct view *view, double *value)
+{
+	*value = to_milli(view->number[0] * view->number[1]);
+	return 0;
+}
+
+/*
+ * The cells of one string. Nobody tells whether the units of a master are in series or side by
+ * side, but the voltages do: all cells, or those of one unit.
+ */
+static int string_cells(const struct view *view, double pack_V, double cell_V, double *cells)
+{
+	const struct shape *shape = device_shape(view->tree->device);
+	double all = 0, measured = pack_V / cell_V;
+
+	if (!shape->known || !shape->units)
+		return -ENODEV;
+	for (unsigned i = 0; i < shape->units; i++)
+		all += shape->cells[i];
+	*cells = fabs(measured - all) < fabs(measured - shape->cells[0]) ? all : shape->cells[0];
+	if (shape->units > 1 && !(fabs(measured - *cells) <= STRING_SLACK * *cells))
+		return -ENODATA;
+	return 0;
+}
+
+/* the limit of a cell, pack_voltage, cell_voltage_min, cell_voltage_max */
+static int supply_limit(const struct view *view, double *value)
+{
+	double cells;
+	int ret = string_cells(view, view->number[1], (view->number[2] + view->number[3]) / 2,
+			       &cells);
+
+	if (!ret)
+		*value = to_milli(view->number[0] * cells);
+	return ret;
+}
+
+static int print_present(const struct view *view, struct text *text)
+{
+	return text_add(text, view->sample[0] ? "1\n" : "0\n");
+}
+
+static int print_sample_text(const struct view *view, struct text *text)
+{
+	int ret = text_add(text, view->sample[0]->text);
+
+	return ret ? ret : text_add(text, "\n");
+}
+
+static void add_key(struct text *text, const char *name)
+{
+	text_add(text, "POWER_SUPPLY_");
+	for (; *name; name++) {
+		char letter = *name >= 'a' && *name <= 'z' ? (char)(*name - 'a' + 'A') : *name;
+
+		text_add_bytes(text, &letter, 1);
+	}
+	text_add(text, "=");
+}
+
+static void uevent_rows(const struct tree *tree, struct row_set *rows)
+{
+	for (size_t i = 0; i < supply_dir.nodes; i++) {
+		const struct binding *binding = &tree->binding[DIR_SUPPLY][i];
+
+		for (unsigned s = 0; s < binding->count; s++)
+			row_set_add(rows, binding->row[s]);
+	}
+}
+
+/*
+ * i3status, for one, makes watts of amperes and of ampere-hours, and in an int: above 2147 W or Wh
+ * it shows no battery at all. Without these lines it shows the percentage.
+ */
+static bool overflows(const struct view *view, const struct place *place)
+{
+	double value;
+
+	return tree_node(place)->power && view->sample[0] &&
+	       !node_number(view->tree, place, view->fresh, &value) &&
+	       fabs(value * view->number[0]) > INT32_MAX;
+}
+
+/* All other files of the directory, in its order; what cannot be had is left out. */
+static int print_uevent(const struct view *view, struct text *text)
+{
+	const struct dir *dir = tree_dirs[view->place.dir];
+
+	add_key(text, "NAME");
+	text_add(text, view->tree->name);
+	text_add(text, "\n");
+	for (size_t i = 0; i < dir->nodes; i++) {
+		struct place place = view->place;
+		size_t before = text->used;
+
+		place.entry = (uint8_t)(ENTRY_FIRST + i);
+		if (dir->node[i].print == print_uevent || overflows(view, &place))
+			continue;
+		add_key(text, dir->node[i].name);
+		if (node_render(view->tree, &place, view->fresh, text))
+			text->used = before;
+	}
+	return text->full ? -ENOSPC : 0;
+}
+
+static const struct code status_codes[] = {
+	{ STATUS_UNKNOWN, NULL, "Unknown", "error 12: the current is not measured" },
+	{ STATUS_DISCHARGING, NULL, "Discharging", "else, with a current below -0.1 A" },
+	{ STATUS_FULL, NULL, "Full", "else, with a state of charge of 100.0 %" },
+	{ STATUS_CHARGING, NULL, "Charging", "else, with a current above 0.1 A" },
+	{ STATUS_IDLE, NULL, "Not charging", "else" },
+	{ 0, NULL, NULL, NULL },
+};
+
+static const struct code level_codes[] = {
+	{ LEVEL_CRITICAL, NULL, "Critical", "the lowest cell is below CMIN" },
+	{ LEVEL_LOW, NULL, "Low", "else, below CLOW" },
+	{ LEVEL_FULL, NULL, "Full", "else, with a state of charge of 100.0 %" },
+	{ LEVEL_NORMAL, NULL, "Normal", "else" },
+	{ 0, NULL, NULL, NULL },
+};
+
+static const struct code health_codes[] = {
+	{ 0, NULL, "Good", "no error" },
+	{ 1, NULL, "Over voltage", "error 1, cell over-voltage" },
+	{ 2, NULL, "Under voltage", "error 2, cell under-voltage" },
+	{ 3, NULL, "Cell imbalance", "error 3, cell voltages differ by more than RAZL" },
+	{ 4, NULL, "Overheat", "error 4, cell over-temperature" },
+	{ 5, NULL, "Overheat", "error 5, BMS over-temperature" },
+	{ 7, NULL, "Cold", "error 7, too cold to charge" },
+	{ CODE_OTHER, NULL, "Unspecified failure", "any other error" },
+	{ 0, NULL, NULL, NULL },
+};
+
+static const struct code technology_codes[] = {
+	{ 1, NULL, "Li-poly", "CHEM is 1" },
+	{ 2, NULL, "Li-poly", "CHEM is 2" },
+	{ 3, NULL, "LiFe", "CHEM is 3" },
+	{ 4, NULL, "LiFe", "CHEM is 4" },
+	{ 5, NULL, "LiMn", "CHEM is 5" },
+	{ CODE_OTHER, NULL, "Unknown", "CHEM is anything else" },
+	{ 0, NULL, NULL, NULL },
+};
+
+static const struct node supply_nodes[] = {
+	{
+		.name = "type",
+		.type = NODE_PRINT,
+		.title = "type",
+		.description = "That it is a battery.",
+		.target = "Battery",
+		.print = print_constant,
+	},
+	{
+		.name = "scope",
+		.type = NODE_PRINT,
+		.title = "scope",
+		.description = "That it powers the system and not a device: other programs skip "
+			       "the batteries of mice.",
+		.target = "System",
+		.print = print_constant,
+	},
+	{
+		.name = "present",
+		.type = NODE_PRINT,
+		.title = "present",
+		.description = "1 if the BMS answers, else 0.",
+		.source = { FROM_WHOLE("LCD1") },
+		.always = true,
+		.print = print_present,
+	},
+	{
+		.name = "status",
+		.type = NODE_VALUE,
+		.title = "status",
+		.description = "Where the current flows; the first of these that holds.",
+		.source = { FROM_FIELD("LCD1", "current"), FROM_FIELD("LCD1", "soc"),
+			    ERROR_SOURCES },
+		.compute = supply_status,
+		.code = status_codes,
+	},
+	{
+		.name = "health",
+		.type = NODE_VALUE,
+		.title = "health",
+		.description = "The present error, in the kernel's words.",
+		.source = { ERROR_SOURCES },
+		.compute = pack_error,
+		.code = health_codes,
+	},
+	{
+		.name = "technology",
+		.type = NODE_VALUE,
+		.title = "technology",
+		.description = "What the cells are made of.",
+		.source = { FROM("CHEM") },
+		.code = technology_codes,
+	},
+	{
+		.name = "capacity",
+		.type = NODE_VALUE,
+		.title = "state of charge",
+		.description = "What is in the pack, as a share of what it can hold.",
+		.unit = "%",
+		.source = { FROM_FIELD("LCD1", "soc") },
+		.compute = supply_capacity,
+	},
+	{
+		.name = "capacity_level",
+		.type = NODE_VALUE,
+		.title = "capacity level",
+		.description = "How full the pack is, by the settings of the BMS; the first of "
+			       "these that holds.",
+		.source = { FROM_FIELD("LCD1", "cell_voltage_min"), FROM_FIELD("LCD1", "soc"),
+			    FROM("CMIN"), FROM("CLOW") },
+		.compute = supply_level,
+		.code = level_codes,
+	},
+	{
+		.name = "voltage_now",
+		.type = NODE_VALUE,
+		.title = "voltage",
+		.description = "Voltage of the pack.",
+		.unit = "uV",
+		.source = { FROM_FIELD("LCD1", "pack_voltage") },
+		.scale = MICRO,
+	},
+	{
+		.name = "voltage_min",
+		.type = NODE_VALUE,
+		.title = "lowest voltage",
+		.description =
+			"CMIN times the cells of one string. Of several units a string is all "
+			"their cells, or the cells of the first unit, whichever comes closer to "
+			"what the pack voltage makes of the cell voltages.",
+		.unit = "uV",
+		.source = { FROM("CMIN"), FROM_FIELD("LCD1", "pack_voltage"),
+			    FROM_FIELD("LCD1", "cell_voltage_min"),
+			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.compute = supply_limit,
+		.scale = MICRO,
+	},
+	{
+		.name = "voltage_max",
+		.type = NODE_VALUE,
+		.title = "highest voltage",
+		.description = "CMAX times the cells of one string, counted as for voltage_min.",
+		.unit = "uV",
+		.source = { FROM("CMAX"), FROM_FIELD("LCD1", "pack_voltage"),
+			    FROM_FIELD("LCD1", "cell_voltage_min"),
+			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.compute = supply_limit,
+		.scale = MICRO,
+	},
+	{
+		.name = "current_now",
+		.type = NODE_VALUE,
+		.title = "current",
+		.description = "Current of the pack, negative while it is discharged.",
+		.unit = "uA",
+		.source = { FROM_FIELD("LCD1", "current") },
+		.scale = MICRO,
+		.power = true,
+	},
+	{
+		.name = "charge_now",
+		.type = NODE_VALUE,
+		.title = "charge",
+		.description = "Charge in the pack: capacity times state of charge times state of "
+			       "health.",
+		.unit = "uAh",
+		.source = { CHARGE_SOURCES },
+		.compute = pack_remaining,
+		.scale = MICRO,
+		.power = true,
+	},
+	{
+		.name = "charge_full",
+		.type = NODE_VALUE,
+		.title = "charge when full",
+		.description = "What the pack can hold: capacity times state of health.",
+		.unit = "uAh",
+		.source = { FROM_FIELD("LCD1", "soh"), FROM("CAPA") },
+		.compute = supply_charge_full,
+		.scale = MICRO,
+		.power = true,
+	},
+	{
+		.name = "charge_full_design",
+		.type = NODE_VALUE,
+		.title = "charge when full and new",
+		.description = "Capacity of the pack when new.",
+		.unit = "uAh",
+		.source = { FROM("CAPA") },
+		.scale = MICRO,
+		.power = true,
+	},
+	{
+		.name = "temp",
+		.type = NODE_VALUE,
+		.title = "temperature",
+		.description = "Temperature at the hottest sensor.",
+		.unit = "0.1 degC",
+		.source = { FROM_FIELD("LCD1", "temperature_max") },
+		.scale = 10,
+	},
+	{
+		.name = "temp_max",
+		.type = NODE_VALUE,
+		.title = "highest temperature",
+		.description = "Above this a sensor means an error.",
+		.unit = "0.1 degC",
+		.source = { FROM("TMAX") },
+		.scale = 10,
+	},
+	{
+		.name = "cycle_count",
+		.type = NODE_VALUE,
+		.title = "full cycles",
+		.description = "Full cycles that the BMS has counted.",
+		.source = { FROM("CYCL") },
+	},
+	{
+		.name = "manufacturer",
+		.type = NODE_PRINT,
+		.title = "manufacturer",
+		.description = "Who made the BMS.",
+		.target = "REC",
+		.print = print_constant,
+	},
+	{
+		.name = "model_name",
+		.type = NODE_PRINT,
+		.title = "model",
+		.description = "How the BMS introduces itself.",
+		.source = { FROM_WHOLE("*IDN") },
+		.print = print_sample_text,
+	},
+	{
+		.name = "serial_number",
+		.type = NODE_PRINT,
+		.title = "serial number",
+		.description = "Serial number of the BMS.",
+		.source = { FROM_WHOLE("SERI") },
+		.print = print_sample_text,
+	},
+	{
+		.name = "uevent",
+		.type = NODE_PRINT,
+		.title = "all in one",
+		.description =
+			"POWER_SUPPLY_NAME, then all files of this directory that have a value, "
+			"each as POWER_SUPPLY_ and its name in capitals, \"=\", value. What "
+			"readers "
+			"of this file multiply by the voltage (charge_*, current_now) is left out "
+			"above 2147 Wh or W, where their int overflows.",
+		.source = { FROM_FIELD("LCD1", "pack_voltage") },
+		.rows = uevent_rows,
+		.always = true,
+		.print = print_uevent,
+	},
+};
+
+static const struct node class_nodes[] = {
+	{
+		.name = "power_supply",
+		.type = NODE_DIR,
+		.dir = DIR_SUPPLIES,
+		.title = "power supplies",
+		.description = "The pack as a battery.",
+	},
+	{
+		.name = "hwmon",
+		.type = NODE_DIR,
+		.dir = DIR_HWMONS,
+		.title = "hardware monitors",
+		.description = "The pack as a set of sensors.",
+	},
+};
+
+static const struct node supplies_nodes[] = {
+	{
+		.name = NULL,
+		.type = NODE_DIR,
+		.dir = DIR_SUPPLY,
+		.title = "power supply",
+		.description = "The pack, under the name that the mount gave it.",
+	},
+};
+
+const struct dir class_dir = {
+	.parent = DIR_ROOT,
+	.category = "class",
+	.node = class_nodes,
+	.nodes = sizeof(class_nodes) / sizeof(class_nodes[0]),
+};
+
+const struct dir supplies_dir = {
+	.parent = DIR_CLASS,
+	.category = "class",
+	.node = supplies_nodes,
+	.nodes = sizeof(supplies_nodes) / sizeof(supplies_nodes[0]),
+};
+
+const struct dir supply_dir = {
+	.parent = DIR_SUPPLIES,
+	.kernel = true,
+	.category = "class",
+	.node = supply_nodes,
+	.nodes = sizeof(supply_nodes) / sizeof(supply_nodes[0]),
+};

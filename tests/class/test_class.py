@@ -1,0 +1,458 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""class/, metrics/ and snapshot.json, as programs read them that have never heard of bmsfs."""
+import collections
+import errno
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import unittest
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "mount"))
+
+import exposition
+import harness
+
+SUPPLY = "class/power_supply/bms0"
+HWMON = "class/hwmon/hwmon0"
+METRICS = "metrics/bmsfs.prom"
+QUICK = ("timeout=0.1", "tries=1", "ttl=0.1", "ttl_settings=0.1")
+SOURCE = os.path.join(HERE, "..", "..")
+COLLECTORS = {"powersupplyclass", "hwmon", "textfile"}
+
+# Names of files that always have something to say.
+ALWAYS = {"type", "scope", "present", "manufacturer", "uevent"}
+
+
+def needs(program):
+    return unittest.skipUnless(shutil.which(program), f"{program} is not installed")
+
+
+def until(attempt):
+    """The first result of attempt() that is not None; a result that never comes is a failure."""
+    end = time.monotonic() + harness.PATIENCE
+    while True:
+        result = attempt()
+        if result is not None:
+            return result
+        if time.monotonic() > end:
+            raise AssertionError("it does not come about")
+
+
+class Case(harness.MountTest):
+    def mount_sim(self, *arguments, options=QUICK):
+        """A simulator on a pty, and a mount of it that has all it needs."""
+        self.tty = os.path.join(self.folder, "tty")
+        self.sim = harness.Simulator(self, "--pty", self.tty, *arguments)
+        self.addCleanup(lambda: self.sim and self.sim.stop())
+        mount = self.mount(self.tty, *options)
+        mount.expects("nobody answers", "is gone", "no such device", "adapter", "no answer")
+        mount.read("PTEM")
+        return mount
+
+    def unplug(self):
+        self.sim.stop()
+        self.sim = None
+
+    def plug(self, *arguments):
+        self.sim = harness.Simulator(self, "--pty", self.tty, *arguments)
+
+    def outcome(self, mount, name):
+        try:
+            return mount.read(name)
+        except OSError as error:
+            # This number has two names.
+            return errno.errorcode[error.errno].replace("ENOTSUP", "EOPNOTSUPP")
+
+    def supply(self, mount, name="bms0"):
+        folder = f"class/power_supply/{name}"
+        return {name: self.outcome(mount, f"{folder}/{name}")
+                for name in os.listdir(mount.path(folder))}
+
+
+class Supply(Case):
+    def test_files_are_what_the_kernel_would_show(self):
+        mount = self.mount_sim()
+        shown = self.supply(mount)
+        words = {"type", "scope", "status", "health", "technology", "capacity_level",
+                 "manufacturer", "model_name", "uevent"}
+        for name in set(shown) - words:
+            self.assertRegex(shown[name], r"^-?\d+$", name)
+            self.assertLess(abs(int(shown[name])), 2 ** 31, name)
+        self.assertFalse([name for name in shown if name.startswith(("energy_", "power_"))])
+        current = float(mount.read("pack/current"))
+        self.assertEqual(current < 0, shown["status"] == "Discharging")
+        self.assertEqual(current < 0, int(shown["current_now"]) < 0)
+
+    def test_name(self):
+        mount = self.mount_sim(options=(*QUICK, "name=house_2"))
+        self.assertEqual(os.listdir(mount.path("class/power_supply")), ["house_2"])
+        self.assertTrue(mount.read("class/power_supply/house_2/uevent").startswith(
+            "POWER_SUPPLY_NAME=house_2\nPOWER_SUPPLY_TYPE=Battery\n"))
+        self.assertEqual(mount.read("class/hwmon/hwmon0/name"), "house_2")
+        for bad in ("", "a/b", "a-b", "..", "x" * 32, "b m s"):
+            self.refused("-o", f"name={bad}", "sim:", mount.place)
+
+    def test_away(self):
+        mount = self.mount_sim()
+        listed = set(os.listdir(mount.path(SUPPLY)))
+        for away in (lambda: self.sim.command("silence on"), self.unplug):
+            away()
+            until(lambda: True if mount.read(f"{SUPPLY}/present") == "0" else None)
+            shown = until(lambda: (lambda files: files if all(
+                files[name] == "EOPNOTSUPP" for name in set(files) - ALWAYS) else None)(
+                    self.supply(mount)))
+            self.assertGreaterEqual(set(shown), listed)
+            self.assertEqual(shown["uevent"].splitlines(), [
+                "POWER_SUPPLY_NAME=bms0", "POWER_SUPPLY_TYPE=Battery",
+                "POWER_SUPPLY_SCOPE=System", "POWER_SUPPLY_PRESENT=0",
+                "POWER_SUPPLY_MANUFACTURER=REC"])
+        self.plug()
+        until(lambda: True if self.outcome(mount, f"{SUPPLY}/charge_full").isdigit() else None)
+        self.assertEqual(mount.read(f"{SUPPLY}/present"), "1")
+
+    def test_master(self):
+        mount = self.mount_sim("--model", "master", "--units", "3", "--cells", "4",
+                               options=(*QUICK, "address=16"))
+        shown = self.supply(mount)
+        cells = round(float(mount.read("pack/voltage")) / float(mount.read("pack/cell_voltage_max")))
+        self.assertIn(cells, (4, 12))
+        self.assertEqual(int(shown["voltage_max"]), round(float(mount.read("CMAX")) * cells * 1e6))
+        self.assertEqual(mount.read(f"{HWMON}/in5_label"), "unit 2 cell 1")
+        self.assertAlmostEqual(int(mount.read(f"{HWMON}/in5_input")) / 1000,
+                               float(mount.read("units/2/cells/1/voltage")), 1)
+
+    @needs("acpi")
+    def test_acpi(self):
+        mount = self.mount_sim()
+        capacity = mount.read(f"{SUPPLY}/capacity")
+        said = self.run_program("acpi", "-b", "-d", mount.path("class"))
+        self.assertRegex(said, rf"^Battery 0: [A-Z][a-z ]+, {capacity}%")
+        self.unplug()
+        until(lambda: True if mount.read(f"{SUPPLY}/present") == "0" else None)
+        done = subprocess.run(["acpi", "-b", "-d", mount.path("class")], text=True, check=False,
+                              capture_output=True, timeout=harness.PATIENCE)
+        self.assertNotRegex(done.stdout, r"\d%")
+
+    @needs("i3status")
+    def test_i3status(self):
+        mount = self.mount_sim()
+        config = os.path.join(self.folder, "i3status")
+        with open(config, "w", encoding="ascii") as file:
+            file.write('general { output_format = "none" interval = 1 }\n'
+                       'order += "battery 0"\n'
+                       f'battery 0 {{ path = "{mount.path(SUPPLY)}/uevent"\n'
+                       'format = "%status %percentage" integer_battery_capacity = true }\n')
+        capacity = mount.read(f"{SUPPLY}/capacity")
+        program = subprocess.Popen(["i3status", "-c", config], stdout=subprocess.PIPE, text=True,
+                                   env=self.environment)
+        try:
+            self.assertRegex(program.stdout.readline(), rf"^[A-Z]+ {capacity}%")
+        finally:
+            program.kill()
+            program.wait()
+            program.stdout.close()
+
+    def test_shell_and_awk(self):
+        mount = self.mount_sim()
+        script = 'read -r c < capacity && awk -F= \'$1 == "POWER_SUPPLY_CAPACITY" { print $2 }\' uevent'
+        self.assertEqual(self.run_program("sh", "-c", script, cwd=mount.path(SUPPLY)).strip(),
+                         mount.read(f"{SUPPLY}/capacity"))
+
+
+@needs("prometheus-node-exporter")
+class NodeExporter(Case):
+    """All three collectors at once; it succeeds whatever happens, and shows nothing old."""
+
+    def start(self, mount):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        program = subprocess.Popen(
+            ["prometheus-node-exporter", "--collector.disable-defaults",
+             *(f"--collector.{name}" for name in COLLECTORS),
+             f"--path.sysfs={mount.place}",
+             f"--collector.textfile.directory={mount.path('metrics')}",
+             f"--web.listen-address=127.0.0.1:{self.port}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.environment)
+        self.addCleanup(program.wait)
+        self.addCleanup(program.kill)
+        until(self.answers)
+
+    def answers(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), harness.PATIENCE):
+                return True
+        except ConnectionRefusedError:
+            return None
+
+    def scrape(self):
+        """{name: {labels: value}} of what is about the battery; all collectors must succeed."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics",
+                                    timeout=harness.PATIENCE) as page:
+            lines = page.read().decode().splitlines()
+        found = collections.defaultdict(dict)
+        for line in lines:
+            name, labels, value = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)|#.*", line).groups()
+            if name:
+                found[name][labels] = value
+        success = found["node_scrape_collector_success"]
+        self.assertEqual(success, {f'collector="{name}"': "1" for name in COLLECTORS})
+        self.assertEqual(found["node_textfile_scrape_error"], {None: "0"})
+        return {name: samples for name, samples in found.items()
+                if name.startswith(("bms", "node_power", "node_hwmon", "node_textfile_mtime"))}
+
+    def values(self, scraped):
+        """Names of what only a BMS that answers can have told."""
+        constant = {"bms_up", "node_power_supply_present", "node_power_supply_info",
+                    "node_hwmon_chip_names", "node_hwmon_sensor_label",
+                    "node_textfile_mtime_seconds"}
+        return {name for name in scraped if name not in constant and not name.startswith("bmsfs_")}
+
+    def is_away(self):
+        scraped = self.scrape()
+        if scraped["bms_up"] != {None: "0"} or self.values(scraped):
+            return None
+        return scraped
+
+    def is_there(self):
+        scraped = self.scrape()
+        wanted = {"bms_cell_voltage_volts", "bms_info", "bms_setting_cmax_volts",
+                  "node_power_supply_capacity", "node_power_supply_charge_ampere",
+                  "node_hwmon_in_volts", "node_hwmon_temp_celsius", "node_hwmon_curr_amps"}
+        # The cells are listed once the BMS has told how many there are.
+        if not wanted <= self.values(scraped) or len(scraped["node_hwmon_in_volts"]) < 15:
+            return None
+        return scraped
+
+    def check_away(self):
+        scraped = until(self.is_away)
+        self.assertEqual(scraped["node_power_supply_present"], {'power_supply="bms0"': "0"})
+        (info,) = scraped["node_power_supply_info"]
+        self.assertEqual(set(re.findall(r"(\w+)=", info)),
+                         {"manufacturer", "power_supply", "scope", "type"})
+
+    def check_there(self, capacity):
+        scraped = until(self.is_there)
+        self.assertEqual(scraped["bms_up"], {None: "1"})
+        self.assertEqual(scraped["node_power_supply_present"], {'power_supply="bms0"': "1"})
+        self.assertIn(int(scraped["node_power_supply_capacity"]['power_supply="bms0"']),
+                      (capacity, capacity + 1))
+        self.assertEqual(len(scraped["bms_cell_voltage_volts"]), 14)
+        self.assertEqual(len(scraped["node_hwmon_in_volts"]), 15)
+        self.assertNotEqual(list(scraped["node_textfile_mtime_seconds"].values()), ["0"])
+
+    def test_four_states(self):
+        mount = self.mount_sim()
+        self.start(mount)
+        capacity = int(mount.read(f"{SUPPLY}/capacity"))
+        self.check_there(capacity)
+        self.sim.command("silence on")
+        self.check_away()
+        self.sim.command("silence off")
+        self.check_there(capacity)
+        self.unplug()
+        self.check_away()
+        self.plug()
+        self.check_there(int(until(lambda: (
+            lambda text: text if text.isdigit() else None)(
+                self.outcome(mount, f"{SUPPLY}/capacity")))))
+
+
+class Metrics(Case):
+    def check(self, text):
+        families = exposition.parse(text)
+        if shutil.which("promtool"):
+            done = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                  capture_output=True, check=False, timeout=harness.PATIENCE)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        return families
+
+    def test_there_and_away(self):
+        mount = self.mount_sim()
+        families = self.check(mount.raw(METRICS).decode())
+        self.assertEqual(families["bms_up"], {(): "1"})
+        self.assertEqual(len(families["bms_cell_voltage_volts"]), 14)
+        self.assertEqual(families["bms_setting_cmax_volts"], {(): mount.read("CMAX")})
+        (info,) = families["bms_info"]
+        self.assertEqual(dict(label[:2] for label in info)["identification"], mount.read("IDN"))
+        counters = {f"bmsfs_{name}_total" for name in mount.counters()}
+        self.unplug()
+        families = until(lambda: (lambda found: found if found["bms_up"] == {(): "0"} else None)(
+            self.check(mount.raw(METRICS).decode())))
+        families = until(lambda: (lambda found: found if len(found) == len(counters) + 1 else None)(
+            self.check(mount.raw(METRICS).decode())))
+        self.assertEqual(set(families), counters | {"bms_up"})
+
+    def test_largest(self):
+        mount = self.mount("sim:model=master,units=15,cells=16,sensors=8,baud=0")
+        until(lambda: True if self.outcome(mount, "units/15/sensors/1/temperature")[0].isdigit()
+              else None)
+        families = self.check(mount.raw(METRICS).decode())
+        self.assertEqual(len(families["bms_cell_voltage_volts"]), 240)
+
+    def test_dashboard(self):
+        """It uses the names that there are, with the labels that they have, and nothing else."""
+        mount = self.mount("sim:")
+        mount.read("PTEM")
+        families = self.check(mount.raw(METRICS).decode())
+        with open(os.path.join(SOURCE, "docs", "ABI", "metrics"), encoding="ascii") as page:
+            documented = set(re.findall(r"^\t\t(bms_\w+)", page.read(), re.M))
+        with open(os.path.join(SOURCE, "data", "grafana", "bmsfs.json"), encoding="utf-8") as file:
+            board = json.load(file)
+        used = 0
+        for panel in board["panels"]:
+            for target in panel["targets"]:
+                for name in re.findall(r"\bbms(?:fs)?_\w+", target["expr"]):
+                    self.assertIn(name, families.keys() | documented, panel["title"])
+                    used += 1
+                    for label in re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]):
+                        for labels in families[name]:
+                            self.assertIn(label, [pair[0] for pair in labels], panel["title"])
+        self.assertGreater(used, 30)
+        for variable in board["templating"]["list"]:
+            for name in re.findall(r"\bbms(?:fs)?_\w+", variable.get("definition", "")):
+                self.assertIn(name, families)
+        self.assertEqual(len({panel["id"] for panel in board["panels"]}), len(board["panels"]))
+
+
+def flatten(place, node, found):
+    """The values of a part of the snapshot, by path."""
+    if "value" in node and "age" in node:
+        found[place] = node
+        return
+    for name, child in node.items():
+        flatten(f"{place}/{name}" if place else name, child, found)
+
+
+class Snapshot(Case):
+    def load(self, mount):
+        return json.loads(mount.raw("snapshot.json"), parse_float=str, parse_int=str)
+
+    def test_it_says_what_the_files_say(self):
+        mount = self.mount_sim(options=("ttl=600", "ttl_settings=600"))
+        shot = self.load(mount)
+        requests = mount.counters()["requests"]
+        found = {}
+        for part in ("pack", "units"):
+            flatten(part, shot[part], found)
+        flatten("", shot["instructions"], found)
+        for name, value in found.items():
+            text = mount.read(name)
+            shown = value["value"]
+            if isinstance(shown, dict):
+                shown = "\n".join(shown.values())
+            elif isinstance(shown, list):
+                shown = "\n".join(shown)
+            self.assertEqual(shown, text, name)
+            self.assertGreaterEqual(float(value["age"]), 0, name)
+            self.assertLess(float(value["age"]), 600, name)
+            try:
+                unit = os.getxattr(mount.path(name), "user.bms.unit").decode()
+            except OSError:
+                unit = None
+            if not isinstance(value["value"], dict):
+                self.assertEqual(value.get("unit"), unit, name)
+        for name, error in shot["failed"].items():
+            self.assertEqual(self.outcome(mount, name), error, name)
+        files = {os.path.relpath(os.path.join(folder, name), mount.place)
+                 for part in ("pack", "units") for folder, _, names in os.walk(mount.path(part))
+                 for name in names}
+        files |= {name for name in os.listdir(mount.place)
+                  if name.isupper() and name not in ("SOC", "SOH")}
+        self.assertEqual(found.keys() | shot["failed"].keys(), files)
+        self.assertFalse(found.keys() & shot["failed"].keys())
+        # All of that was fresh, and the next one is.
+        self.load(mount)
+        self.assertEqual(mount.counters()["requests"], requests)
+
+    def test_the_log_of_errors_is_left_alone(self):
+        mount = self.mount_sim("--model", "abms", options=("deadline=30", "address=2"))
+        self.assertNotIn("ERRL", json.dumps(self.load(mount)))
+        self.assertNotIn("ERRL", mount.raw(METRICS).decode().upper())
+
+    def test_away(self):
+        mount = self.mount_sim()
+        self.unplug()
+        shot = until(lambda: (lambda shot: shot if shot["link"]["state"] == "absent" and
+                              not shot["instructions"] else None)(self.load(mount)))
+        self.assertEqual((shot["pack"], shot["units"], shot["model"]), ({}, {}, None))
+        self.assertEqual(shot["failed"]["LCD1"], "ENODEV")
+        self.assertEqual(shot["failed"]["pack/online"], "ENODEV")
+
+    def test_what_is_lost_costs_no_more_than_the_deadline(self):
+        mount = self.mount_sim(options=("ttl=0", "ttl_settings=0", "deadline=1.5"))
+        self.sim.command("fault drop=0.4")
+        before = time.monotonic()
+        shot = self.load(mount)
+        self.assertLess(time.monotonic() - before, 1.5 + harness.PATIENCE / 2)
+        self.assertTrue(shot["failed"])
+        self.assertTrue(set(shot["failed"].values()) <=
+                        {"ETIMEDOUT", "EIO", "ENODATA", "ENODEV", "EOPNOTSUPP"})
+        self.sim.command("fault drop=0")
+
+    def test_every_reader_gets_all_of_it(self):
+        mount = self.mount_sim()
+        path, copy = mount.path("snapshot.json"), os.path.join(self.folder, "copy")
+        to = f"> {copy}"
+        readers = [f"cat {path} {to}", f"cat < {path} {to}", f"cp {path} {copy}",
+                   f"tail -c +1 {path} {to}", f"tail -n 100000 {path} {to}",
+                   f"head -c 1000000 {path} {to}", f"dd if={path} bs=100 status=none {to}",
+                   f"sed p -n {path} {to}", f"grep '' {path} {to}", f"awk 1 {path} {to}",
+                   f"busybox cat {path} {to}", f"busybox cp {path} {copy}",
+                   f"install {path} {copy}"]
+        for program, reader in (
+                ("jq", f"jq . {path} {to}"), ("less", f"less {path} {to}"),
+                ("node", "node -e 'const fs = require(\"fs\"); fs.writeFileSync("
+                         f"\"{copy}\", fs.readFileSync(\"{path}\"))'")):
+            if shutil.which(program):
+                readers.append(reader)
+        for reader in readers:
+            self.run_program("sh", "-c", reader)
+            with open(copy, encoding="ascii") as file:
+                self.assertEqual(json.load(file)["model"], "1q", reader)
+            os.remove(copy)
+        shutil.copyfile(path, copy)
+        with open(copy, encoding="ascii") as file:
+            self.assertEqual(json.load(file)["model"], "1q")
+        tail = self.run_program("tail", "-c", "5", path)
+        self.assertEqual(tail, "\t}\n}\n")
+
+    def test_size_is_exact(self):
+        mount = self.mount_sim()
+        for name in ("snapshot.json", METRICS):
+            with open(mount.path(name), "rb", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                text = file.read()
+                self.assertEqual(len(text), size)
+                self.assertEqual(file.seek(0, os.SEEK_END), size)
+                self.assertEqual(os.pread(file.fileno(), 10, size - 3), text[-3:])
+                self.assertEqual(os.pread(file.fileno(), 1 << 20, 0), text)
+            self.assertEqual(os.stat(mount.path(name)).st_size, size)
+
+
+class Habits(Case):
+    def test_grep(self):
+        mount = self.mount_sim(options=("deadline=30",))
+        done = subprocess.run(["grep", "-r", "."], cwd=mount.place, text=True, check=False,
+                              capture_output=True, env=self.environment, timeout=harness.PATIENCE)
+        refused = re.findall(r"^grep: (\S+): (.*)$", done.stderr, re.M)
+        self.assertEqual(len(refused), len(done.stderr.splitlines()), done.stderr)
+        for name, why in refused:
+            if name.startswith("class/"):
+                self.assertEqual(why, "Operation not supported", name)
+            else:
+                self.assertEqual(why, "No data available", name)
+                self.assertRegex(name, r"^pack/|^bus/baud$")
+        self.assertIn("class/power_supply/bms0/type:Battery\n", done.stdout)
+
+
+if __name__ == "__main__":
+    harness.main()

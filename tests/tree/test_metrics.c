@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fixture.h"
+#include "test.h"
+#include "tree/tree.h"
+
+#define PATH "metrics/bmsfs.prom"
+
+static bool has(struct fixture *fixture, const char *line)
+{
+	return strstr(fixture_read(fixture, PATH), line) != NULL;
+}
+
+static void test_lines(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const lines[] = {
+		"# HELP bms_up Whether the BMS answers.\n# TYPE bms_up gauge\nbms_up 1\n",
+		"\nbms_info{model=\"1q\",identification=\"REC \\\"1Q\\\" \\\\\"} 1\n",
+		"\n# TYPE bms_pack_voltage_volts gauge\nbms_pack_voltage_volts 55.487\n",
+		"\nbms_pack_current_amperes -2.500\n",
+		"\nbms_state_of_charge_ratio 0.7846\n",
+		"\nbms_time_to_empty_seconds 503207\n",
+		"\n# TYPE bms_cycles_total counter\nbms_cycles_total 103\n",
+		"\nbms_error 0\n",
+		"\nbms_cell_voltage_volts{unit=\"1\",cell=\"3\"} 3.9666\n",
+		"\nbms_cell_resistance_ohms{unit=\"1\",cell=\"2\"} 0.0001108\n",
+		"\nbms_sensor_temperature_celsius{unit=\"1\",sensor=\"3\"} 27.3\n",
+		"\nbms_board_temperature_celsius{unit=\"1\"} 25.9\n",
+		"\nbms_setting_capa_amperehours 450\n",
+		"\nbms_setting_chem 3\n",
+		"\n# TYPE bmsfs_requests_total counter\nbmsfs_requests_total 7\n",
+	};
+
+	fixture_feed(fixture, -2.5);
+	fake_text(&fixture->device, "*IDN", "REC \"1Q\" \\");
+	fixture->device.bus.counters[BUS_REQUESTS] = 7;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		if (!has(fixture, lines[i]))
+			fail_msg("no %s in:\n%s", lines[i], fixture->text);
+}
+
+/* What is not known has no line, and no head either. */
+static void test_unknown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture_feed(fixture, -2.5);
+	assert_false(has(fixture, "bms_time_to_full_seconds"));
+	assert_false(has(fixture, "bms_setting_cmax"));
+	assert_false(has(fixture, "cell=\"15\""));
+}
+
+static void test_away(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *text;
+
+	fixture_feed(fixture, -2.5);
+	for (unsigned row = 0; row < fixture->device.table.rows; row++)
+		fixture->device.error[row] = -ENODEV;
+	fixture->device.model = MODEL_UNKNOWN;
+	text = fixture_read(fixture, PATH);
+	assert_non_null(strstr(text, "\nbms_up 0\n# HELP bmsfs_requests_total"));
+	assert_null(strstr(text, "bms_info"));
+}
+
+/* Each family once and in one piece, whatever there is of it. */
+static void test_families_of_a_master(void **state)
+{
+	struct fixture *fixture = *state;
+	static const double cells[] = { 3.1, 3.2 };
+	const char *at;
+
+	fake_shape(&fixture->device, 2, 2, 0);
+	fake_numbers(&fixture->device, "CELL", 1, 2, cells);
+	fake_numbers(&fixture->device, "CELL", 2, 2, cells);
+	assert_true(has(fixture, "# TYPE bms_cell_voltage_volts gauge\n"
+				 "bms_cell_voltage_volts{unit=\"1\",cell=\"1\"} 3.1000\n"
+				 "bms_cell_voltage_volts{unit=\"1\",cell=\"2\"} 3.2000\n"
+				 "bms_cell_voltage_volts{unit=\"2\",cell=\"1\"} 3.1000\n"
+				 "bms_cell_voltage_volts{unit=\"2\",cell=\"2\"} 3.2000\n# "));
+	at = strstr(fixture->text, "# TYPE bms_cell_voltage_volts");
+	assert_null(strstr(at + 1, "# TYPE bms_cell_voltage_volts"));
+}
+
+static void test_needs(void **state)
+{
+	struct fixture *fixture = *state;
+	static const struct {
+		const char *row;
+		bool needed;
+	} cases[] = {
+		{ "LCD1", true },  { "CELL", true },  { "CMAX", true },  { "*IDN", true },
+		{ "ERRL", false }, { "ERLD", false }, { "TIME", false },
+	};
+	struct row_set needs;
+
+	tree_needs(fixture->tree, fixture_ino(fixture, PATH), &needs);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		assert_int_equal(row_set_has(&needs, fake_row(&fixture->device, cases[i].row)),
+				 cases[i].needed);
+}
+
+static void test_stat_tells_of_the_last(void **state)
+{
+	struct fixture *fixture = *state;
+	uint64_t ino = fixture_ino(fixture, PATH);
+	struct tree_stat stat;
+	size_t size;
+
+	assert_int_equal(tree_stat(fixture->tree, ino, &stat), 0);
+	assert_int_equal(stat.kind, TREE_LONG);
+	assert_int_equal(stat.mode, S_IFREG | 0444);
+	assert_int_equal(stat.size, 0);
+	assert_int_equal(stat.sampled, 0);
+	size = strlen(fixture_read(fixture, PATH));
+	assert_int_equal(tree_stat(fixture->tree, ino, &stat), 0);
+	assert_int_equal(stat.size, size);
+	assert_int_equal(stat.sampled, FAKE_NOW);
+	assert_true(stat.timed);
+}
+
+static void test_too_small_a_room(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct freshness fresh = { .call = FAKE_NOW };
+	ssize_t size;
+
+	fixture_feed(fixture, -2.5);
+	size = (ssize_t)strlen(fixture_read(fixture, PATH));
+	for (ssize_t room = 0; room < size; room += 7)
+		assert_int_equal(tree_render(fixture->tree, fixture_ino(fixture, PATH), &fresh,
+					     fixture->text, (size_t)room),
+				 -ENOSPC);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_lines),
+		TEST(test_unknown),
+		TEST(test_away),
+		TEST(test_families_of_a_master),
+		TEST(test_needs),
+		TEST(test_stat_tells_of_the_last),
+		TEST(test_too_small_a_room),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
