@@ -157,12 +157,14 @@ static bool row_answered(const struct device *device, unsigned row, const struct
 	       device_knows_not(device, row);
 }
 
+/* A failure counts once the sample before it is no longer fresh: until then it still answers. */
 static int sample_newest(const struct device *device, unsigned row)
 {
+	const struct freshness now = { .call = bus_now(device->bus) };
 	const struct slot *slot = &device->slot[row];
 	int error = failure_since(device, row, slot->has ? slot->asked + 1 : 0);
 
-	if (error)
+	if (error && !sample_fresh(device, row, &now))
 		return error;
 	return slot->has ? 0 : -ENODATA;
 }

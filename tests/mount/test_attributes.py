@@ -211,7 +211,8 @@ class Owners(harness.MountTest):
         if not harness.ROOT:
             self.skipTest("only root gives files away")
         _, bmsfs = self.mount_responder("uid=1234", "gid=5678")
-        self.assertEqual(self.owner(bmsfs, "BMIN"), (1234, 5678, 0o644))
+        self.assertEqual(self.owner(bmsfs, "BMIN"), (1234, 5678, 0o664))
+        self.assertEqual(self.owner(bmsfs, "SOC"), (1234, 5678, 0o444))
 
     def test_umask(self):
         _, bmsfs = self.mount_responder("umask=027")

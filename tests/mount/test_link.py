@@ -137,7 +137,12 @@ class Kinds(LinkTest):
     def test_simulator_over_tcp(self):
         simulator = self.simulator("--tcp", "0")
         port = simulator.place.rpartition(":")[2]
-        bmsfs = self.mount(f"tcp:localhost:{port}")
+        try:
+            socket.getaddrinfo("localhost", port)
+            host = "localhost"
+        except socket.gaierror:  # a bare chroot has no /etc/hosts
+            host = "127.0.0.1"
+        bmsfs = self.mount(f"tcp:{host}:{port}")
         self.assertRegex(bmsfs.read("SOC"), r"^\d\d\.\d\d$")
 
     def test_tcp_nobody_there(self):
