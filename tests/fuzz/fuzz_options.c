@@ -66,7 +66,7 @@ static void check_options(const struct options *options)
 	CHECK(options->instructions_count <= OPTIONS_FILE_MAX);
 	for (unsigned i = 0; i < options->instructions_count; i++)
 		check_word(options->instructions[i]);
-	CHECK(options->uid != UINT32_MAX && options->gid != UINT32_MAX);
+	CHECK(options->uid != UINT32_MAX);
 	CHECK(options->umask <= 0777);
 	CHECK(memchr(options->kernel, '\0', sizeof(options->kernel)));
 }

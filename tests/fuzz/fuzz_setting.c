@@ -71,6 +71,9 @@ static int expect_float(const struct instruction_variant *variant, const char *t
 	value = strtof(text, NULL);
 	if (isinf(value) || (value == 0 && strpbrk(text, "123456789")))
 		return -ERANGE;
+	/* It could not be written again as it reads. */
+	if (value >= 1e24f || value <= -1e23f)
+		return -ERANGE;
 	*number = value;
 	return in_range(variant, value, (float)variant->min, (float)variant->max);
 }
