@@ -182,8 +182,6 @@ static void job_read(struct device *device)
 		job_finish(device, error);
 		return;
 	}
-	if (readable(device, self))
-		number_text(device, self, job->write->before);
 	job_submit(device, self, true);
 	job->step = JOB_SET;
 }
@@ -264,8 +262,10 @@ static void job_done(struct transaction *transaction, int error, const struct sa
 	}
 	switch (step) {
 	case JOB_READ:
-		if (row == job->write->row && !error)
+		if (row == job->write->row && !error) {
 			job->started = transaction->asked;
+			number_text(device, row, job->write->before);
+		}
 		operand_read(device, row, error);
 		break;
 	case JOB_SET:

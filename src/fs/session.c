@@ -91,15 +91,22 @@ static int add_all(struct fuse_args *args, const struct fs_config *config)
 	return error;
 }
 
-/* ECONNABORTED: the mount went while the kernel handed a request over. That is no other end. */
+/*
+ * ECONNABORTED: the mount went while the kernel handed a request over. That is no other end. Failures
+ * are kept from libfuse, which prints them past our log, even on a stderr that nobody reads.
+ */
 static ssize_t receive_message(int fd, void *bytes, size_t size, void *user)
 {
+	struct fs *fs = user;
 	ssize_t got = read(fd, bytes, size);
 
-	(void)user;
 	if (got < 0 && errno == ECONNABORTED)
 		errno = ENODEV;
-	return got;
+	if (got >= 0 || errno == ENODEV || errno == ENOENT || errno == EINTR || errno == EAGAIN)
+		return got;
+	fs->broken = -errno;
+	errno = EAGAIN;
+	return -1;
 }
 
 /*
@@ -122,7 +129,7 @@ static ssize_t send_message(int fd, struct iovec *part, int parts, void *user)
 			return sent;
 	}
 	fs->broken = -errno;
-	errno = ENOENT; /* of others libfuse prints a line, even on a stderr that nobody reads */
+	errno = ENOENT;
 	return -1;
 }
 
@@ -235,7 +242,7 @@ int fs_receive(struct fs *fs)
 		int received = fuse_session_receive_buf(fs->session, &fs->buffer);
 
 		if (received == -EAGAIN)
-			return 0;
+			break;
 		if (received == -EINTR)
 			continue;
 		if (received <= 0)

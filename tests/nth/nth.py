@@ -37,9 +37,10 @@ HANG = 20    # seconds after which one run counts as hanging
 HEAL = 6     # seconds after the failure within which all is well again
 SHORT = 9    # values of N of one case in the short form
 USUAL = re.compile(r" is online$| is mounted on | was unmounted$|ended by SIG| set \S+ \S+ -> \S+$")
-# What a call may fail with here, besides being right.
+# What a call may fail with here, besides being right. The last three are the kernel's own words
+# when the server has gone, or had no memory even to say hello.
 FAIR = {errno.EIO, errno.ENOMEM, errno.ENODEV, errno.ETIMEDOUT, errno.ENOTCONN,
-        errno.ECONNABORTED}
+        errno.ECONNABORTED, errno.ECONNREFUSED}
 
 libc = ctypes.CDLL(None, use_errno=True)
 LIBC_UMOUNT_DETACH = 2
@@ -153,7 +154,7 @@ class Client:
         try:
             value = function(*arguments)
         except OSError as error:
-            self.gone |= error.errno in (errno.ENOTCONN, errno.ECONNABORTED)
+            self.gone |= error.errno in (errno.ENOTCONN, errno.ECONNABORTED, errno.ECONNREFUSED)
             print("error", name, error.errno, file=self.out)
             return False
         except Exception as error:  # pylint: disable=broad-except
