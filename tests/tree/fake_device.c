@@ -7,13 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const bus_counter_name[BUS_COUNTERS] = {
-	"requests", "replies", "refusals", "timeouts", "late",       "broken",
-	"unfit",    "foreign", "fences",   "opens",    "bytes_sent", "bytes_received",
-};
-
-const char *const bus_state_name[] = { "closed", "absent", "opening", "silent", "online" };
-
 void fake_init(struct device *device, const char *extra)
 {
 	struct table_error error = { "" };

@@ -256,10 +256,11 @@ static void test_bus_files(void **state)
 	fixture_expect(fixture, "bus/last_error", "nobody answers\n");
 	for (unsigned i = 0; i < BUS_COUNTERS; i++)
 		bus->counters[i] = i ? i : 12345678901234;
-	fixture_expect(
-		fixture, "bus/counters",
-		"requests 12345678901234\nreplies 1\nrefusals 2\ntimeouts 3\nlate 4\nbroken 5\n"
-		"unfit 6\nforeign 7\nfences 8\nopens 9\nbytes_sent 10\nbytes_received 11\n");
+	fixture_expect(fixture, "bus/counters",
+		       "requests 12345678901234\nreplies 1\nrefusals 2\ntimeouts 3\nlate_replies "
+		       "4\nbroken_frames 5\n"
+		       "unfit_frames 6\nforeign_requests 7\nfences 8\nopens 9\nbytes_sent "
+		       "10\nbytes_received 11\n");
 }
 
 /* In a buffer too small by any number of bytes nothing is cut and nothing written behind it. */
