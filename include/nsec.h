@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Time, everywhere in this program: int64_t nanoseconds on CLOCK_BOOTTIME, given by whoever calls.
+ * Time in all rooms: int64_t nanoseconds on CLOCK_BOOTTIME, given by whoever calls.
  * 0 means "never", NSEC_NEVER "no appointment".
  */
 #ifndef BMSFS_NSEC_H

@@ -66,7 +66,7 @@ static int guard(pid_t server, const sigset_t *set)
 {
 	int64_t until = NSEC_NEVER;
 	bool killed = false;
-	int status;
+	int status = -1;
 
 	while (waitpid(server, &status, WNOHANG) == 0) {
 		int signal = next_signal(set, until);
@@ -160,7 +160,13 @@ int keeper_run(const struct service *service)
 	}
 	if (mount_tree(&fs, service) < 0)
 		return 1;
-	mount_identify(service->mountpoint, id, sizeof(id));
+	err = mount_identify(service->mountpoint, id, sizeof(id));
+	if (err < 0) {
+		log_print("%s: cannot be told from other mounts: %s", service->mountpoint,
+			  strerror(-err));
+		detach(service->mountpoint, NULL);
+		return 1;
+	}
 	if (service->ready_fd >= 0)
 		leave();
 	server = fork();
@@ -208,9 +214,11 @@ static int await(pid_t keeper, int fd, const struct options *options)
 	char byte;
 	int got;
 
-	do
-		got = poll(&ready, 1, (int)((until - now()) / NSEC_PER_MSEC));
-	while (got < 0 && errno == EINTR);
+	do {
+		int64_t left = until - now();
+
+		got = poll(&ready, 1, left > 0 ? (int)(left / NSEC_PER_MSEC) : 0);
+	} while (got < 0 && errno == EINTR);
 	if (got == 0) {
 		log_print("the mount does not answer");
 		kill(keeper, SIGTERM);

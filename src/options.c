@@ -183,7 +183,8 @@ _Static_assert(sizeof("nodev,nosuid,noexec,noatime,sync,dirsync") <=
 		       sizeof(((struct options *)0)->kernel),
 	       "all kernel options at once");
 
-/* What mount(8) and fstab add; those that mount(2) knows are passed on to it. A '*' ends a prefix.
+/*
+ * What mount(8) and fstab add; those that mount(2) knows are passed on to it. A '*' ends a prefix.
  */
 static const struct {
 	const char *name;

@@ -138,7 +138,8 @@ static int64_t server_wake(const struct server *server)
 	return fs_ready(server->fs) ? nsec_min(wake, server->wait_until) : wake;
 }
 
-/* Nobody needs to wait for the BMS's first answers when there is nothing that it could answer on.
+/*
+ * Nobody needs to wait for the BMS's first answers when there is nothing that it could answer on.
  */
 static bool server_settled(const struct server *server)
 {

@@ -23,9 +23,9 @@
 /*
  * What the wire is doing for us. A transaction may be current in any of them.
  *
- *	REST    nothing of ours is on the wire       --request--> REPLY    --question--> ASK
- *	REPLY   a request is; its reply is awaited   --whole, unfit, refused, time-out, foreign-->
- *REST ASK     a question of the fence is           --any identity, time-out, foreign--> REST
+ *	REST    nothing of ours is on the wire   --request--> REPLY    --question--> ASK
+ *	REPLY   a request is, its reply awaited  --whole, unfit, refused, late, foreign--> REST
+ *	ASK     a question of the fence is       --any identity, late, foreign--> REST
  */
 enum bus_phase { PHASE_REST, PHASE_REPLY, PHASE_ASK };
 

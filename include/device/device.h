@@ -106,7 +106,7 @@ struct device_write {
 	struct setting setting;
 	int64_t deadline;
 	/*
-	 * @error is 0 when the BMS confirmed and reading back agrees, else
+	 * @error is 0 when reading back agrees, and the BMS confirmed or held another value before, else
 	 *	-EINVAL      contradicts another setting (bus_last_error() names it)
 	 *	-EREMOTEIO   the BMS refused
 	 *	-EIO         reading back differs

@@ -29,8 +29,7 @@ struct slot {
 };
 
 /*
- * What the job is at. From the first byte of the SET to the end of the reading back nothing stops
- *it.
+ * What the job is at. From the first byte of the SET to the end of the reading back it goes on.
  *
  *	IDLE --a write waits--> READ --all operands read, rules hold--> SET --> CHECK --> IDLE
  *	                                   lost, and the old value still stands: SET again
@@ -39,11 +38,11 @@ enum job_step { JOB_IDLE, JOB_READ, JOB_SET, JOB_CHECK };
 
 struct job {
 	enum job_step step;
-	struct device_write
-		*write; /* NULL: its caller is gone, the transaction in flight ends it */
+	struct device_write *write; /* NULL: its caller is gone, what is in flight ends it */
 	struct transaction transaction;
 	int64_t started;
 	bool confirmed;        /* the BMS said SET */
+	bool agreed;           /* what stood before could pass for what is to be written */
 	struct row_set absent; /* neighbours that were asked for in vain */
 	unsigned sets;         /* sent */
 };

@@ -4,8 +4,7 @@
  * blocks. A backend embeds struct link as its first member; a decorator does too and passes on to a
  * child.
  *
- *	closed --open()--> opening --poll()--> open --read() or write() fails--> (caller closes)
- *closed
+ *	closed --open()--> opening --poll()--> open --read() or write() fails, close()--> closed
  *
  * A backend whose open() does all the work at once goes from closed to open.
  */
@@ -44,15 +43,18 @@ struct link_ops {
 	/* Returns the bytes taken, 0 when none fit now, -errno as read(). */
 	ssize_t (*write)(struct link *link, const void *bytes, size_t size);
 
-	/* Empties what was received and not read, and what was written and not sent. May be NULL.
+	/*
+	 * Empties what was received and not read, and what was written and not sent. May be NULL.
 	 */
 	void (*flush)(struct link *link);
 
-	/* The descriptor to poll and the events to poll it for while opening; -1 if there is none.
+	/*
+	 * The descriptor to poll and the events to poll it for while opening; -1 if there is none.
 	 */
 	int (*fd)(const struct link *link, short *opening_events);
 
-	/* When to call read() or poll() although no descriptor says so, or NSEC_NEVER. May be NULL.
+	/*
+	 * When to call read() or poll() although no descriptor says so, or NSEC_NEVER. May be NULL.
 	 */
 	int64_t (*wake)(const struct link *link);
 

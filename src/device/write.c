@@ -230,11 +230,12 @@ static void checked(struct device *device, int error)
 		return;
 	}
 	number_text(device, write->row, write->after);
-	if (setting_agrees(row, &write->setting, &device->slot[write->row].sample)) {
+	if (setting_agrees(row, &write->setting, &device->slot[write->row].sample) &&
+	    (job->confirmed || !job->agreed)) {
 		job_finish(device, 0);
 		return;
 	}
-	stands = strcmp(write->after, write->before) == 0;
+	stands = job->agreed || strcmp(write->after, write->before) == 0;
 	if (!job->confirmed && stands && job->sets < device->config.tries) {
 		job_submit(device, write->row, true);
 		job->step = JOB_SET;
@@ -265,6 +266,8 @@ static void job_done(struct transaction *transaction, int error, const struct sa
 		if (row == job->write->row && !error) {
 			job->started = transaction->asked;
 			number_text(device, row, job->write->before);
+			job->agreed =
+				setting_agrees(transaction->row, &job->write->setting, sample);
 		}
 		operand_read(device, row, error);
 		break;
@@ -296,6 +299,7 @@ void job_restart(struct device *device)
 {
 	struct job *job = &device->job;
 
+	job->absent = (struct row_set){ 0 };
 	if (!job->write || job->step != JOB_SET || job->sets || job->transaction.asked ||
 	    !bus_withdraw(device->bus, &job->transaction))
 		return;

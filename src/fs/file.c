@@ -81,6 +81,44 @@ static void parked_fail(struct parked *parked, int error)
 	parked_free(parked);
 }
 
+/* The name of the program that waits in write(2): it is still there. */
+static void program_name(pid_t pid, char *name, size_t size)
+{
+	char path[32];
+	ssize_t length = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd >= 0) {
+		length = read(fd, name, size - 1);
+		close(fd);
+	}
+	if (length > 0 && name[length - 1] == '\n')
+		length--;
+	name[length > 0 ? length : 0] = '\0';
+	for (char *c = name; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+}
+
+static void write_log(const struct parked *parked, int error)
+{
+	const struct fs *fs = parked->fs;
+	const struct device_write *write = &parked->write;
+	const struct fuse_ctx *who = fuse_req_ctx(parked->req);
+	const char *after = write->after;
+	char name[32], path[FS_PATH_MAX];
+
+	program_name(who->pid, name, sizeof(name));
+	tree_path(fs->tree, parked->ino, path, sizeof(path));
+	if (error || !*after)
+		after = write->setting.text;
+	fs->config.log("uid %u pid %d (%s) set %s %s -> %s%s%s", (unsigned)who->uid, (int)who->pid,
+		       *name ? name : "?", path, *write->before ? write->before : "?", after,
+		       error ? " failed: " : "", error ? error_words(error) : "");
+}
+
 void parked_abandon(struct parked *parked)
 {
 	struct device *device = parked->fs->device;
@@ -93,6 +131,7 @@ void parked_abandon(struct parked *parked)
 	} else if (device_write_cancel(device, &parked->write)) {
 		parked_fail(parked, -ENODEV);
 	} else {
+		write_log(parked, -ENODEV);
 		reply_error(parked->req, parked->ino, -ENODEV);
 		parked->req = NULL;
 		parked->handle = NULL;
@@ -259,44 +298,6 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 		serve(req, handle, size, offset);
 	else
 		snapshot(req, ino, size, offset, info);
-}
-
-/* The name of the program that waits in write(2): it is still there. */
-static void program_name(pid_t pid, char *name, size_t size)
-{
-	char path[32];
-	ssize_t length = -1;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0) {
-		length = read(fd, name, size - 1);
-		close(fd);
-	}
-	if (length > 0 && name[length - 1] == '\n')
-		length--;
-	name[length > 0 ? length : 0] = '\0';
-	for (char *c = name; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-}
-
-static void write_log(const struct parked *parked, int error)
-{
-	const struct fs *fs = parked->fs;
-	const struct device_write *write = &parked->write;
-	const struct fuse_ctx *who = fuse_req_ctx(parked->req);
-	const char *after = write->after;
-	char name[32], path[FS_PATH_MAX];
-
-	program_name(who->pid, name, sizeof(name));
-	tree_path(fs->tree, parked->ino, path, sizeof(path));
-	if (error || !*after)
-		after = write->setting.text;
-	fs->config.log("uid %u pid %d (%s) set %s %s -> %s%s%s", (unsigned)who->uid, (int)who->pid,
-		       *name ? name : "?", path, *write->before ? write->before : "?", after,
-		       error ? " failed: " : "", error ? error_words(error) : "");
 }
 
 static void write_done(struct device_write *write, int error)

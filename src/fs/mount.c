@@ -160,10 +160,10 @@ static int stat_within_limit(const char *path)
 		ready = poll(&ended, 1, STAT_LIMIT_MS);
 	} while (ready < 0 && errno == EINTR);
 	close(pipe_fds[0]);
-	if (!ready)
+	if (ready <= 0)
 		kill(child, SIGKILL);
 	/* A child that not even SIGKILL ends is left to init. */
-	if (waitpid(child, &status, ready ? 0 : WNOHANG) != child || !WIFEXITED(status))
+	if (waitpid(child, &status, ready > 0 ? 0 : WNOHANG) != child || !WIFEXITED(status))
 		return -1;
 	return WEXITSTATUS(status);
 }

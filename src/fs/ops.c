@@ -24,7 +24,8 @@ static void op_init(void *user, struct fuse_conn_info *connection)
 	fs->ready = true;
 }
 
-/* Replies: entry or error. A name that is not there is not remembered: it may come with the shape.
+/*
+ * Replies: entry or error. A name that is not there is not remembered: it may come with the shape.
  */
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
@@ -67,7 +68,8 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *in
 	reply_attr(req, ino, info);
 }
 
-/* Replies: attr or error. truncate(2) is accepted, as in sysfs, where there is something to write.
+/*
+ * Replies: attr or error. truncate(2) is accepted, as in sysfs, where there is something to write.
  */
 static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int what,
 		       struct fuse_file_info *info)

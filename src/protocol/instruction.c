@@ -54,7 +54,8 @@ int model_find(const struct instruction_table *table, const char *name)
 	return MODEL_UNKNOWN;
 }
 
-/* Of several models that fit the last is meant, so that users' own come before the built-in ones.
+/*
+ * Of several models that fit the last is meant, so that users' own come before the built-in ones.
  */
 int model_identify(const struct instruction_table *table, const char *identity)
 {

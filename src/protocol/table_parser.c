@@ -418,7 +418,8 @@ static int parser_run(struct parser *parser)
 
 	if (wrong < 0)
 		return -ENOMEM;
-	/* inih goes on behind a line that it does not understand; what fails later may be its fault
+	/*
+	 * inih goes on behind a line that it does not understand; what fails later may be its fault
 	 */
 	if (wrong && (!parser->failed || (unsigned)wrong < parser->failed))
 		return parser_fail(parser, (unsigned)wrong, "neither [section] nor key = value");

@@ -305,7 +305,8 @@ static void count_charge(struct battery *battery, const struct battery_limits *l
 		battery->deep = true;
 }
 
-/* Cells follow the air and what the current heats, each sensor from its own place; the board too.
+/*
+ * Cells follow the air and what the current heats, each sensor from its own place; the board too.
  */
 static void move_heat(struct battery *battery, double dt)
 {

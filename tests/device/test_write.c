@@ -502,9 +502,38 @@ static void test_exchanged_before_the_set(void **state)
 	world_free(world);
 }
 
+/* A lost SET is not made good by an old value that could pass for the new one. */
+static void test_lost_set_beside_a_close_value(void **state)
+{
+	static const struct {
+		const char *identity, *mnemonic, *before, *value;
+	} row[] = {
+		{ ABMS, "SOCS", "0.61", "0.6" },
+		{ "REC 1Q", "CMAX", "3.60", "3.61" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
+		struct world *world = world_started(&plain, row[i].identity);
+
+		bms_store(world, row[i].mnemonic, row[i].before);
+		world->ignore = 99;
+		assert_int_equal(put(world, row[i].mnemonic, row[i].value), -ETIMEDOUT);
+		assert_string_equal(bms_find(world, row[i].mnemonic)->value, row[i].before);
+		world_free(world);
+		world = world_started(&plain, row[i].identity);
+		bms_store(world, row[i].mnemonic, row[i].before);
+		world->ignore = 1;
+		assert_int_equal(put(world, row[i].mnemonic, row[i].value), 0);
+		assert_string_equal(bms_find(world, row[i].mnemonic)->value, row[i].value);
+		world_free(world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lost_set_beside_a_close_value),
 		cmocka_unit_test(test_order_of_transactions),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_operand_not_readable),

@@ -79,8 +79,8 @@ MUTATIONS = [
      "	    readable(device, job->write->row) || true) {"),
     # What is read back is taken for what was written.
     ("read-back-unchecked", "device/write.c",
-     "	if (setting_agrees(row, &write->setting, &device->slot[write->row].sample)) {",
-     "	if (setting_agrees(row, &write->setting, &device->slot[write->row].sample) || row) {"),
+     "	    (job->confirmed || !job->agreed)) {",
+     "	    (job->confirmed || !job->agreed) || row) {"),
     ("rules-unchecked", "device/write.c",
      "				*error = pair_check(",
      "				*error = 0 & pair_check("),
