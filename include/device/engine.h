@@ -41,10 +41,9 @@ struct job {
 	struct device_write *write; /* NULL: its caller is gone, what is in flight ends it */
 	struct transaction transaction;
 	int64_t started;
-	bool confirmed;        /* the BMS said SET */
-	bool agreed;           /* what stood before could pass for what is to be written */
-	struct row_set absent; /* neighbours that were asked for in vain */
-	unsigned sets;         /* sent */
+	bool confirmed; /* the BMS said SET */
+	bool agreed;    /* what stood before could pass for what is to be written */
+	unsigned sets;  /* sent */
 };
 
 TAILQ_HEAD(device_queries, device_query);

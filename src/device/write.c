@@ -68,8 +68,7 @@ static int order_neighbour(const struct device *device, const struct order *orde
 	*or_equal = true;
 	for (int i = at + step; i >= 0 && i < (int)order->members; i += step) {
 		*or_equal = *or_equal && order->member[step < 0 ? i : i - 1].or_equal;
-		if (device_has(device, order->member[i].row) &&
-		    !row_set_has(&device->job.absent, order->member[i].row))
+		if (!device_knows_not(device, order->member[i].row))
 			return i;
 	}
 	return -1;
@@ -188,17 +187,11 @@ static void job_read(struct device *device)
 
 static void operand_read(struct device *device, unsigned row, int error)
 {
-	/*
-	 * A neighbour that this BMS does not know is none: the next nearest takes its place. That it
-	 * did not know it some minutes ago is no licence to leave it out.
-	 */
-	if (error && row != device->job.write->row && device_knows_not(device, row)) {
-		row_set_add(&device->job.absent, row);
-	} else if (error) {
+	/* A neighbour that this BMS does not know is none: the next nearest takes its place. */
+	if (error && (row == device->job.write->row || !device_knows_not(device, row)))
 		job_finish(device, device->slot[row].error);
-		return;
-	}
-	job_read(device);
+	else
+		job_read(device);
 }
 
 static void set_done(struct device *device, int error)
@@ -299,7 +292,6 @@ void job_restart(struct device *device)
 {
 	struct job *job = &device->job;
 
-	job->absent = (struct row_set){ 0 };
 	if (!job->write || job->step != JOB_SET || job->sets || job->transaction.asked ||
 	    !bus_withdraw(device->bus, &job->transaction))
 		return;
