@@ -48,11 +48,11 @@ struct parser {
 	const char *file;
 	struct table_error *error;
 	const char *text, *end;
-	unsigned line;	  /* the line last read */
+	unsigned line;    /* the line last read */
 	unsigned failed;  /* the line last read when something was wrong, or 0 */
 	unsigned section; /* the line where the open section starts, or 0 */
-	bool indented;	  /* the line last read starts with a blank */
-	char name[64];	  /* of the open section, known at its first key */
+	bool indented;    /* the line last read starts with a blank */
+	char name[64];    /* of the open section, known at its first key */
 	const struct key *keys;
 	size_t entries;
 	struct entry entry[TABLE_ENTRIES];

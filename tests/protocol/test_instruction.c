@@ -183,7 +183,7 @@ static void models_are_recognised(void **state)
 		int address;
 	} cases[] = {
 		{ "REC BMS 1Q VICTRON", "1q", 1 }, { "rec bms 2q", "2q", 1 },
-		{ "ACTIVE", "abms", 2 },	   { "Rec Active BMS", "abms", 2 },
+		{ "ACTIVE", "abms", 2 },           { "Rec Active BMS", "abms", 2 },
 		{ "REC MASTER", "master", 16 },
 	};
 	const struct instruction_table *table = *state;
@@ -407,10 +407,10 @@ static void own_models_start_as_unknown_ones(void **state)
 	assert_int_equal(model_identify(table, "REC BMS 1Q VICTRON"), model_find(table, "1q"));
 }
 
-#define ROW	"[XYZ]\nname=n\ncategory=c\ntype=float\n"
+#define ROW     "[XYZ]\nname=n\ncategory=c\ntype=float\n"
 #define INT_ROW "[XYZ]\nname=n\ncategory=c\ntype=int\n"
-#define TEN	"0123456789"
-#define FIFTY	TEN TEN TEN TEN TEN
+#define TEN     "0123456789"
+#define FIFTY   TEN TEN TEN TEN TEN
 
 static const struct {
 	const char *text, *error;

@@ -135,11 +135,11 @@ static void test_captured_cell(void **state)
 	static const struct {
 		const char *published, *exact;
 	} row[] = {
-		{ "3.966", "3.966" },	   { "3.9661", "3.9661" },   { "3.9666", "3.9665997" },
-		{ "3.9663", "3.9663" },	   { "3.967", "3.9669998" }, { "3.9635", "3.9635" },
-		{ "3.9644", "3.9644" },	   { "3.9577", "3.9577" },   { "3.9648", "3.9648" },
+		{ "3.966", "3.966" },      { "3.9661", "3.9661" },   { "3.9666", "3.9665997" },
+		{ "3.9663", "3.9663" },    { "3.967", "3.9669998" }, { "3.9635", "3.9635" },
+		{ "3.9644", "3.9644" },    { "3.9577", "3.9577" },   { "3.9648", "3.9648" },
 		{ "3.9669", "3.9668999" }, { "3.9652", "3.9652" },   { "3.9641", "3.9641" },
-		{ "3.9656", "3.9656" },	   { "3.9643", "3.9643" },
+		{ "3.9656", "3.9656" },    { "3.9643", "3.9643" },
 	};
 	char seven[VALUE_TEXT_MAX];
 
@@ -162,8 +162,8 @@ static void test_printed_rint(void **state)
 {
 	static const char *const printed[] = {
 		"0.0001108202", "0.0001035537", "0.00009103767", "0.0001470417",  "0.0001925638",
-		"0.0001923965", "0.0001522747", "0.0003862436",	 "0.00006002274", "0.00008185021",
-		"0.0001809511", "0.0001758716", "0.0001872099",	 "0.0001529547",
+		"0.0001923965", "0.0001522747", "0.0003862436",  "0.00006002274", "0.00008185021",
+		"0.0001809511", "0.0001758716", "0.0001872099",  "0.0001529547",
 	};
 	float number[ARRAY_SIZE(printed)];
 
@@ -273,7 +273,7 @@ static void test_set(void **state)
 	} row[] = {
 		{ "SET", REPLY_COMPLETE },    { "ERROR1", REPLY_REFUSED },
 		{ "ERROR", REPLY_REFUSED },   { "SET ", REPLY_UNFIT },
-		{ "set", REPLY_UNFIT },	      { "SETT", REPLY_UNFIT },
+		{ "set", REPLY_UNFIT },       { "SETT", REPLY_UNFIT },
 		{ "3.94000e0", REPLY_UNFIT }, { "", REPLY_UNFIT },
 		{ "ERR", REPLY_UNFIT },
 	};
@@ -323,16 +323,16 @@ static void test_header(void **state)
 		enum reply_state state;
 		unsigned expected, bytes;
 	} row[] = {
-		{ &cell, "1", REPLY_MORE, 1, 0 },	  { &cell, " 15 ", REPLY_MORE, 15, 0 },
-		{ &cell, "003", REPLY_MORE, 3, 0 },	  { &cell, "0", REPLY_UNFIT, 0, 0 },
-		{ &cell, "16", REPLY_UNFIT, 0, 0 },	  { &cell, "", REPLY_UNFIT, 0, 0 },
-		{ &cell, "0001", REPLY_UNFIT, 0, 0 },	  { &cell, "-1", REPLY_UNFIT, 0, 0 },
-		{ &cell, "1.0", REPLY_UNFIT, 0, 0 },	  { &cell, "1 1", REPLY_UNFIT, 0, 0 },
-		{ &cell, "\x01", REPLY_UNFIT, 0, 0 },	  { &cell, "SET", REPLY_UNFIT, 0, 0 },
+		{ &cell, "1", REPLY_MORE, 1, 0 },         { &cell, " 15 ", REPLY_MORE, 15, 0 },
+		{ &cell, "003", REPLY_MORE, 3, 0 },       { &cell, "0", REPLY_UNFIT, 0, 0 },
+		{ &cell, "16", REPLY_UNFIT, 0, 0 },       { &cell, "", REPLY_UNFIT, 0, 0 },
+		{ &cell, "0001", REPLY_UNFIT, 0, 0 },     { &cell, "-1", REPLY_UNFIT, 0, 0 },
+		{ &cell, "1.0", REPLY_UNFIT, 0, 0 },      { &cell, "1 1", REPLY_UNFIT, 0, 0 },
+		{ &cell, "\x01", REPLY_UNFIT, 0, 0 },     { &cell, "SET", REPLY_UNFIT, 0, 0 },
 		{ &cell, "ERROR1", REPLY_REFUSED, 0, 0 }, { &lcd1, "28", REPLY_MORE, 1, 28 },
-		{ &lcd1, "256", REPLY_UNFIT, 0, 0 },	  { &lcd1, "0", REPLY_UNFIT, 0, 0 },
+		{ &lcd1, "256", REPLY_UNFIT, 0, 0 },      { &lcd1, "0", REPLY_UNFIT, 0, 0 },
 		{ &lcd1, "ERROR2", REPLY_REFUSED, 0, 0 }, { &btem, "4", REPLY_MORE, 1, 0 },
-		{ &btem, "1", REPLY_MORE, 1, 0 },	  { &btem, "99", REPLY_MORE, 1, 0 },
+		{ &btem, "1", REPLY_MORE, 1, 0 },         { &btem, "99", REPLY_MORE, 1, 0 },
 		{ &btem, "4x", REPLY_UNFIT, 0, 0 },
 	};
 
@@ -523,10 +523,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_captured_capa), cmocka_unit_test(test_captured_cell),
 		cmocka_unit_test(test_printed_rint),  cmocka_unit_test(test_rebuilt),
-		cmocka_unit_test(test_scalar),	      cmocka_unit_test(test_set),
+		cmocka_unit_test(test_scalar),        cmocka_unit_test(test_set),
 		cmocka_unit_test(test_wrong_sender),  cmocka_unit_test(test_surplus),
-		cmocka_unit_test(test_header),	      cmocka_unit_test(test_lying_header),
-		cmocka_unit_test(test_units),	      cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_header),        cmocka_unit_test(test_lying_header),
+		cmocka_unit_test(test_units),         cmocka_unit_test(test_trim),
 		cmocka_unit_test(test_trim_units),    cmocka_unit_test(test_not_finite),
 		cmocka_unit_test(test_too_many),      cmocka_unit_test(test_no_header),
 		cmocka_unit_test(test_begin_again),

@@ -18,7 +18,7 @@
 
 #include "protocol/value.h"
 
-#define RANDOM_FLOATS	1000000
+#define RANDOM_FLOATS   1000000
 #define RANDOM_SHORTEST 20000
 #define RANDOM_DECIMALS 100000
 
@@ -242,12 +242,12 @@ static const struct {
 	const char *text;
 	size_t size;
 } refused[] = {
-	{ TEXT("+1") },	    { TEXT(".5") },    { TEXT("5.") },
+	{ TEXT("+1") },     { TEXT(".5") },    { TEXT("5.") },
 	{ TEXT("1e3") },    { TEXT("0x10") },  { TEXT("nan") },
 	{ TEXT("inf") },    { TEXT("") },      { TEXT(" 1") },
-	{ TEXT("1 ") },	    { TEXT("--1") },   { TEXT("1,5") },
+	{ TEXT("1 ") },     { TEXT("--1") },   { TEXT("1,5") },
 	{ TEXT("1.2.3") },  { TEXT("1\n") },   { TEXT("-") },
-	{ TEXT("1-") },	    { TEXT("4.2x") },  { TEXT("1\0") },
+	{ TEXT("1-") },     { TEXT("4.2x") },  { TEXT("1\0") },
 	{ TEXT("1\0002") }, { TEXT("-.5") },   { TEXT(".") },
 	{ TEXT("1_000") },  { TEXT("1'000") }, { TEXT("1234567890123456789012345") },
 };
@@ -335,7 +335,7 @@ static void test_parse_reply_float(void **state)
 		const char *text;
 		size_t size;
 	} bad[] = {
-		{ TEXT("") },	     { TEXT("  ") },
+		{ TEXT("") },        { TEXT("  ") },
 		{ TEXT("nan") },     { TEXT("inf") },
 		{ TEXT("0x10") },    { TEXT("1e") },
 		{ TEXT("1e+") },     { TEXT("1e1.5") },
@@ -344,7 +344,7 @@ static void test_parse_reply_float(void **state)
 		{ TEXT("1e39") },    { TEXT("-3.5e38") },
 		{ TEXT("1e-60") },   { TEXT("1e99999999999") },
 		{ TEXT("+-1") },     { TEXT(".") },
-		{ TEXT("e5") },	     { TEXT("12:00:00") },
+		{ TEXT("e5") },      { TEXT("12:00:00") },
 		{ TEXT("1.5e2e3") },
 	};
 	char longest[300];
@@ -444,7 +444,7 @@ static void test_parse_clock(void **state)
 		int ret;
 		int32_t seconds;
 	} row[] = {
-		{ "00:00:00", 0, 0 },	      { "14:41:03", 0, 52863 },
+		{ "00:00:00", 0, 0 },         { "14:41:03", 0, 52863 },
 		{ "23:59:59", 0, 86399 },     { "24:00:00", -EINVAL, -1 },
 		{ "00:60:00", -EINVAL, -1 },  { "00:00:60", -EINVAL, -1 },
 		{ "1:00:000", -EINVAL, -1 },  { "12-00-00", -EINVAL, -1 },
