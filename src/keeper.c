@@ -164,6 +164,7 @@ int keeper_run(const struct service *service)
 	if (err < 0) {
 		log_print("%s: cannot be told from other mounts: %s", service->mountpoint,
 			  strerror(-err));
+		fs_free(fs);
 		detach(service->mountpoint, NULL);
 		return 1;
 	}

@@ -233,13 +233,14 @@ static int run_fusermount(const char *mountpoint)
 int mount_detach(const char *mountpoint, const char *id)
 {
 	char present[64];
-	int error = mount_identify(mountpoint, present, sizeof(present));
+	int error = id ? mount_identify(mountpoint, present, sizeof(present)) : 0;
 
-	if (error == -ENOENT || (!error && id && strcmp(id, present) != 0))
+	if (error == -ENOENT || (id && !error && strcmp(id, present) != 0))
 		return 0;
 	if (error)
 		return error;
-	if (!umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW))
+	/* EINVAL: nothing is mounted there. */
+	if (!umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) || errno == EINVAL)
 		return 0;
 	return errno == EPERM ? run_fusermount(mountpoint) : -errno;
 }
