@@ -17,14 +17,15 @@
 /* What is known of one row. */
 struct slot {
 	struct transaction query;
-	bool wanted;           /* query is submitted */
-	bool has;              /* sample holds something */
-	bool known;            /* it has answered since the identity was learnt */
-	int error;             /* of the last try, or 0 */
-	int64_t asked;         /* when the sample was asked for */
-	int64_t failed;        /* when the last try failed */
-	int64_t unknown_until; /* the BMS does not know this instruction */
-	char *log;             /* of a consuming row */
+	bool wanted;            /* query is submitted */
+	bool has;               /* sample holds something */
+	bool known;             /* it has answered since the identity was learnt */
+	int error;              /* of the last try, or 0 */
+	int64_t asked;          /* when the sample was asked for */
+	int64_t failed;         /* when the last try failed */
+	int64_t unknown_until;  /* the BMS does not know this instruction */
+	unsigned unknown_times; /* ... as was found so often, one time after the other */
+	char *log;              /* of a consuming row */
 	struct sample sample;
 };
 
@@ -75,7 +76,10 @@ struct device {
 void device_store(struct device *device, unsigned row, int error, const struct sample *sample,
 		  int64_t asked);
 bool device_knows_not(const struct device *device, unsigned row); /* marked as unknown */
-void device_overwrite(struct device *device);                     /* a SET has ended */
+
+/* So often that no rule of order needs to wait for it: on a bad line once may be a mistake. */
+bool device_lacks(const struct device *device, unsigned row);
+void device_overwrite(struct device *device); /* a SET has ended */
 
 void device_explain_deadline(const struct device *device, const char *what);
 

@@ -119,6 +119,12 @@ bool device_knows_not(const struct device *device, unsigned row)
 	return !device_has(device, row) || (until && until > bus_now(device->bus));
 }
 
+bool device_lacks(const struct device *device, unsigned row)
+{
+	return !device_has(device, row) ||
+	       (device_knows_not(device, row) && device->slot[row].unknown_times > 1);
+}
+
 /* What was asked for before the last write: that may have changed more than its own setting. */
 static bool overwritten(const struct device *device, unsigned row)
 {
@@ -370,8 +376,10 @@ static void slot_fail(struct device *device, unsigned row, int error)
 		error = -EOPNOTSUPP;
 	slot->error = error;
 	slot->failed = bus_now(device->bus);
-	if (error == -EOPNOTSUPP)
+	if (error == -EOPNOTSUPP) {
 		slot->unknown_until = slot->failed + DEVICE_UNKNOWN_TIME;
+		slot->unknown_times++;
+	}
 }
 
 void device_explain_deadline(const struct device *device, const char *what)
@@ -417,6 +425,7 @@ static void forget(struct device *device)
 	const struct shape nothing = { 0 };
 	for (size_t row = 0; row < device->table->rows; row++) {
 		device->slot[row].unknown_until = 0;
+		device->slot[row].unknown_times = 0;
 		device->slot[row].known = false;
 		if (device->table->row[row].class == CLASS_IDENTITY)
 			slot_drop(device, row);
@@ -476,6 +485,7 @@ void device_store(struct device *device, unsigned row, int error, const struct s
 		slot->asked = asked;
 		slot->error = 0;
 		slot->unknown_until = 0;
+		slot->unknown_times = 0;
 		if (device->table->row[row].consuming)
 			log_append(slot);
 		shape_learn(device, row);

@@ -68,7 +68,7 @@ static int order_neighbour(const struct device *device, const struct order *orde
 	*or_equal = true;
 	for (int i = at + step; i >= 0 && i < (int)order->members; i += step) {
 		*or_equal = *or_equal && order->member[step < 0 ? i : i - 1].or_equal;
-		if (!device_knows_not(device, order->member[i].row))
+		if (!device_lacks(device, order->member[i].row))
 			return i;
 	}
 	return -1;
@@ -187,7 +187,7 @@ static void job_read(struct device *device)
 
 static void operand_read(struct device *device, unsigned row, int error)
 {
-	/* A neighbour that this BMS does not know is none: the next nearest takes its place. */
+	/* A neighbour that this BMS does not know, asked twice, is none: the next takes its place. */
 	if (error && (row == device->job.write->row || !device_knows_not(device, row)))
 		job_finish(device, device->slot[row].error);
 	else
