@@ -24,9 +24,8 @@ static bool unknown(const struct fs *fs, const struct row_set *needs)
 	const struct freshness any = { .call = 0 };
 	const struct sample *sample;
 
-	for (unsigned row = 0; row < INSTRUCTION_MAX; row++)
-		if (row_set_has(needs, row) &&
-		    device_sample(fs->device, row, &any, &sample) == -ENODATA)
+	row_set_foreach (row, needs)
+		if (device_sample(fs->device, row, &any, &sample) == -ENODATA)
 			return true;
 	return false;
 }
@@ -65,9 +64,8 @@ static int64_t period(const struct handle *handle)
 	const struct device *device = handle->fs->device;
 	int64_t shortest = NSEC_NEVER;
 
-	for (unsigned row = 0; row < INSTRUCTION_MAX; row++)
-		if (row_set_has(&handle->needs, row))
-			shortest = nsec_min(shortest, device_ttl(device, row));
+	row_set_foreach (row, &handle->needs)
+		shortest = nsec_min(shortest, device_ttl(device, row));
 	if (shortest == NSEC_NEVER)
 		shortest = device_config(device)->ttl;
 	return shortest > PERIOD_MIN ? shortest : PERIOD_MIN;
