@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "client/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_LONGEST 4096
+
+static const char *explain(int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+		return "no bmsfs is mounted there";
+	case ENOTCONN:
+	case ECONNABORTED:
+		return "the mount is dead: bmsfs has ended";
+	default:
+		return strerror(error);
+	}
+}
+
+json_t *snapshot_read(const char *mount, char *reason, size_t size)
+{
+	char path[PATH_LONGEST];
+	json_error_t error;
+	json_t *snapshot;
+	int fd;
+
+	if ((size_t)snprintf(path, sizeof(path), "%s/snapshot.json", mount) >= sizeof(path)) {
+		snprintf(reason, size, "%s", strerror(ENAMETOOLONG));
+		return NULL;
+	}
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		snprintf(reason, size, "%s: %s", mount, explain(errno));
+		return NULL;
+	}
+	snapshot = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
+	close(fd);
+	if (!snapshot)
+		snprintf(reason, size, "%s: %s", path, error.text);
+	return snapshot;
+}
+
+static const json_t *step(const json_t *object, const char *name, size_t length)
+{
+	char key[64];
+
+	if (length >= sizeof(key))
+		return NULL;
+	memcpy(key, name, length);
+	key[length] = '\0';
+	return json_object_get(object, key);
+}
+
+/* What is no directory is an instruction. */
+const json_t *snapshot_find(const json_t *snapshot, const char *path)
+{
+	const json_t *found = snapshot;
+
+	if (!strchr(path, '/'))
+		found = json_object_get(snapshot, "instructions");
+	for (size_t length; found && *path; path += length + (path[length] == '/')) {
+		length = strcspn(path, "/");
+		found = step(found, path, length);
+	}
+	return json_object_get(found, "value") ? found : NULL;
+}
+
+int snapshot_number(const json_t *snapshot, const char *path, double *number)
+{
+	const json_t *value = json_object_get(snapshot_find(snapshot, path), "value");
+
+	if (!json_is_number(value))
+		return -ENODATA;
+	*number = json_number_value(value);
+	return 0;
+}
+
+const char *snapshot_text(const json_t *snapshot, const char *path)
+{
+	return json_string_value(json_object_get(snapshot_find(snapshot, path), "value"));
+}
+
+const char *snapshot_failure(const json_t *snapshot, const char *path)
+{
+	return json_string_value(json_object_get(json_object_get(snapshot, "failed"), path));
+}
+
+const char *snapshot_link(const json_t *snapshot)
+{
+	const char *state =
+		json_string_value(json_object_get(json_object_get(snapshot, "link"), "state"));
+
+	return state ? state : "";
+}
