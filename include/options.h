@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "tree/forest.h"
+
 #define OPTIONS_FILE_MAX 16
 
 enum options_action { ACTION_MOUNT, ACTION_LIST, ACTION_HELP, ACTION_VERSION };
@@ -22,12 +24,13 @@ struct options {
 	bool debug; /* which implies foreground */
 
 	uint32_t baud;
-	uint32_t address; /* 0: not given */
+	uint8_t address[FOREST_MAX]; /* one after the other */
+	unsigned addresses;          /* 0: not given */
 	uint32_t tries;
 	int64_t timeout, deadline, ttl, ttl_settings, grace, wait; /* ns */
 	const char *model;                                         /* "auto", or a name */
-	const char *name;                                          /* of the supply under class/ */
-	const char *instructions[OPTIONS_FILE_MAX];                /* in the order given */
+	const char *name; /* of the supply under class/; NULL: not given */
+	const char *instructions[OPTIONS_FILE_MAX]; /* in the order given */
 	unsigned instructions_count;
 	bool unlock, read_only, private, allow_other;
 	uint32_t uid, umask;

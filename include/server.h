@@ -18,7 +18,8 @@ struct service {
 	const struct instruction_table *table;
 	struct link *link;
 	const char *mountpoint; /* absolute */
-	uint8_t address;
+	const uint8_t *address; /* of each BMS on the line */
+	unsigned addresses;
 	int model;
 	int ready_fd; /* a byte goes there once the mount answers; -1: nobody waits for it */
 };

@@ -537,7 +537,7 @@ static const char help[] =
 	"  --unix PATH          listen on a Unix socket\n"
 	"\n"
 	"  --model NAME         1q (the default), 2q, abms, master or one of your own table\n"
-	"  --address N          on the bus, instead of the model's\n"
+	"  --address N[,N...]   on the bus, instead of the model's; several are several BMSs\n"
 	"  --units N            of a master, 1 to 15\n"
 	"  --cells N            of each unit, 1 to 16\n"
 	"  --sensors N          of each unit, 1 to 8\n"

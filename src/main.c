@@ -100,23 +100,29 @@ static int find_model(const struct options *options, const struct instruction_ta
 	return -EINVAL;
 }
 
-/* The address that was given, or the one that such a BMS has from the factory. */
-static uint8_t choose_address(const struct options *options, const struct instruction_table *table,
-			      int model)
+/* The addresses that were given, or the one that such a BMS has from the factory. */
+static unsigned choose_addresses(const struct options *options,
+				 const struct instruction_table *table, int model,
+				 uint8_t address[FOREST_MAX])
 {
 	static const char prefix[] = "sim:";
 	struct sim_config sim = sim_config_default;
 	char reason[256];
 
-	if (options->address)
-		return (uint8_t)options->address;
+	if (options->addresses) {
+		memcpy(address, options->address, options->addresses);
+		return options->addresses;
+	}
 	if (!strncmp(options->device, prefix, sizeof(prefix) - 1) &&
 	    !sim_config_parse(&sim, options->device + sizeof(prefix) - 1, reason, sizeof(reason))) {
-		if (sim.address)
-			return sim.address;
+		if (sim.addresses) {
+			memcpy(address, sim.address, sim.addresses);
+			return sim.addresses;
+		}
 		model = model_find(table, sim.model);
 	}
-	return model == MODEL_UNKNOWN ? 1 : table->model[model].address;
+	address[0] = model == MODEL_UNKNOWN ? 1 : table->model[model].address;
+	return 1;
 }
 
 static int serve(const struct options *options, const struct instruction_table *table,
@@ -131,12 +137,14 @@ static int serve(const struct options *options, const struct instruction_table *
 				   .table = table,
 				   .mountpoint = mountpoint,
 				   .ready_fd = -1 };
+	uint8_t address[FOREST_MAX];
 	char reason[256] = "out of memory";
 	int status;
 
 	if (find_model(options, table, &service.model) < 0)
 		return EXIT_USAGE;
-	service.address = choose_address(options, table, service.model);
+	service.address = address;
+	service.addresses = choose_addresses(options, table, service.model, address);
 	if (confine_user_find(&user, options->user, reason, sizeof(reason)) < 0) {
 		log_print("%s", reason);
 		return EXIT_USAGE;

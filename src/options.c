@@ -11,12 +11,12 @@
 #include "nsec.h"
 #include "options.h"
 #include "protocol/value.h"
-#include "tree/tree.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 enum key_kind {
 	KEY_NUMBER,
+	KEY_ADDRESSES,
 	KEY_SECONDS,
 	KEY_OCTAL,
 	KEY_USER,
@@ -53,13 +53,13 @@ static const struct key keys[] = {
 	  .max = 4000000,
 	  .help = "line rate in baud" },
 	{ .name = "address",
-	  .value = "N",
+	  .value = "N[,N...]",
 	  .shown = "the model's factory address, or 1",
-	  .kind = KEY_NUMBER,
+	  .kind = KEY_ADDRESSES,
 	  AT(address),
 	  .min = 1,
 	  .max = 127,
-	  .help = "address of the BMS" },
+	  .help = "address of the BMS; of several each gets a directory" },
 	{ .name = "timeout",
 	  .value = "SECONDS",
 	  .def = "0.35",
@@ -120,10 +120,10 @@ static const struct key keys[] = {
 	  .help = "model of the BMS; auto: by its identity" },
 	{ .name = "name",
 	  .value = "NAME",
-	  .def = "bms0",
+	  .shown = "bms0; of several addresses bms, and each adds its own",
 	  .kind = KEY_WORD,
 	  AT(name),
-	  .max = TREE_NAME_MAX - 1,
+	  .max = TREE_NAME_MAX - 4,
 	  .help = "name of the battery under class/power_supply/" },
 	{ .name = "instructions",
 	  .value = "FILE",
@@ -275,6 +275,30 @@ static int set_number(struct parser *parser, const struct key *key, const char *
 	return 0;
 }
 
+static int set_addresses(struct parser *parser, const struct key *key, const char *text,
+			 void *member)
+{
+	struct options *options = parser->options;
+	uint8_t *address = member;
+	int64_t number;
+	size_t length;
+
+	options->addresses = 0;
+	do {
+		length = strcspn(text, ",");
+		if (value_parse_int(text, length, &number) < 0 || (double)number < key->min ||
+		    (double)number > key->max)
+			return refuse_range(parser, key, text);
+		if (memchr(address, (int)number, options->addresses))
+			return refuse(parser, "%s: %d is there twice", key->name, (int)number);
+		if (options->addresses == FOREST_MAX)
+			return refuse(parser, "%s: at most %d", key->name, FOREST_MAX);
+		address[options->addresses++] = (uint8_t)number;
+		text += length + (text[length] == ',');
+	} while (*text);
+	return 0;
+}
+
 static int set_seconds(struct parser *parser, const struct key *key, const char *text, void *member)
 {
 	float seconds;
@@ -383,9 +407,11 @@ static int set_on(struct parser *parser, const struct key *key, const char *text
 }
 
 static int (*const setters[])(struct parser *, const struct key *, const char *, void *) = {
-	[KEY_NUMBER] = set_number, [KEY_SECONDS] = set_seconds, [KEY_OCTAL] = set_octal,
-	[KEY_USER] = set_user,     [KEY_GROUP] = set_group,     [KEY_NAME] = set_name,
-	[KEY_WORD] = set_word,     [KEY_FILES] = set_files,     [KEY_ON] = set_on,
+	[KEY_NUMBER] = set_number,   [KEY_ADDRESSES] = set_addresses,
+	[KEY_SECONDS] = set_seconds, [KEY_OCTAL] = set_octal,
+	[KEY_USER] = set_user,       [KEY_GROUP] = set_group,
+	[KEY_NAME] = set_name,       [KEY_WORD] = set_word,
+	[KEY_FILES] = set_files,     [KEY_ON] = set_on,
 	[KEY_OFF] = set_on,
 };
 
@@ -436,6 +462,12 @@ static int take_option(struct parser *parser, char *text)
 	return take_passed(parser, text);
 }
 
+/* No option starts with a digit: it goes on a list of numbers. */
+static bool ends_option(const char *at)
+{
+	return *at == ',' && (at[1] < '0' || at[1] > '9');
+}
+
 /* Splits at commas; a backslash takes the next character as it is, a comma in a file name, say. */
 static int take_options(struct parser *parser, const char *list)
 {
@@ -444,7 +476,7 @@ static int take_options(struct parser *parser, const char *list)
 	while (!err && *list) {
 		char *text = parser->room;
 
-		for (; *list && *list != ','; list++) {
+		for (; *list && !ends_option(list); list++) {
 			if (*list == '\\' && list[1])
 				list++;
 			*parser->room++ = *list;

@@ -14,7 +14,7 @@
 #include "log.h"
 #include "nsec.h"
 #include "server.h"
-#include "tree/tree.h"
+#include "tree/forest.h"
 
 #define WAIT_FAILURES_MAX 10
 
@@ -22,13 +22,14 @@ struct server {
 	const struct service *service;
 	struct fs *fs;
 	struct bus *bus;
-	struct device *device;
-	struct tree *tree;
+	struct device *device[FOREST_MAX];
+	unsigned devices;
+	struct forest *forest;
 	int signal_fd;
 	int ready_fd;
 	int64_t started;
 	int64_t wait_until; /* NSEC_NEVER once the start is over */
-	enum bus_state told;
+	enum bus_state told[FOREST_MAX];
 	unsigned wait_failures; /* of ppoll(), in a row */
 	bool stop;
 	int status;
@@ -88,8 +89,7 @@ static int server_build(struct server *server)
 	const struct service *service = server->service;
 	const struct options *options = service->options;
 	const struct bus_config bus = { .timeout = options->timeout, .tries = options->tries };
-	const struct device_config device = {
-		.address = service->address,
+	struct device_config device = {
 		.model = service->model,
 		.ttl = options->ttl,
 		.ttl_settings = options->ttl_settings,
@@ -98,6 +98,7 @@ static int server_build(struct server *server)
 		.tries = options->tries,
 		.unlock = options->unlock,
 	};
+	const char *name = options->name;
 	int err = bus_new(&server->bus, service->link, service->table, &bus);
 
 	if (err < 0)
@@ -106,21 +107,27 @@ static int server_build(struct server *server)
 	server->wait_until = server->started + options->wait;
 	if (options->debug)
 		bus_observe(server->bus, print_frame, server);
-	err = device_new(&server->device, server->bus, service->table, &device);
-	if (err < 0)
-		return err;
-	err = tree_new(&server->tree, server->device, options->name);
-	if (err < 0)
-		return err;
-	return fs_attach(server->fs, server->device, server->tree);
+	for (unsigned i = 0; i < service->addresses; i++) {
+		device.address = service->address[i];
+		err = device_new(&server->device[i], server->bus, service->table, &device);
+		if (err < 0)
+			return err;
+		server->devices++;
+	}
+	if (!name)
+		name = server->devices == 1 ? "bms0" : "bms";
+	err = forest_new(&server->forest, server->device, server->devices, name);
+	if (!err)
+		fs_attach(server->fs, server->forest);
+	return err;
 }
 
 static void server_take_down(struct server *server)
 {
-	if (server->tree)
-		tree_free(server->tree);
-	if (server->device)
-		device_free(server->device);
+	if (server->forest)
+		forest_free(server->forest);
+	for (unsigned i = 0; i < server->devices; i++)
+		device_free(server->device[i]);
 	if (server->bus)
 		bus_free(server->bus);
 	if (server->signal_fd >= 0)
@@ -131,9 +138,10 @@ static void server_take_down(struct server *server)
 
 static int64_t server_wake(const struct server *server)
 {
-	int64_t wake = nsec_min(bus_wake(server->bus), device_wake(server->device));
+	int64_t wake = nsec_min(bus_wake(server->bus), fs_wake(server->fs));
 
-	wake = nsec_min(wake, fs_wake(server->fs));
+	for (unsigned i = 0; i < server->devices; i++)
+		wake = nsec_min(wake, device_wake(server->device[i]));
 	/* Before the kernel has said hello, only its descriptor can end the start. */
 	return fs_ready(server->fs) ? nsec_min(wake, server->wait_until) : wake;
 }
@@ -143,8 +151,12 @@ static int64_t server_wake(const struct server *server)
  */
 static bool server_settled(const struct server *server)
 {
-	return !device_starting(server->device) || bus_state(server->bus) == BUS_ABSENT ||
-	       bus_now(server->bus) >= server->wait_until;
+	bool starting = false;
+
+	for (unsigned i = 0; i < server->devices; i++)
+		starting = starting || (device_starting(server->device[i]) &&
+					device_state(server->device[i]) != BUS_ABSENT);
+	return !starting || bus_now(server->bus) >= server->wait_until;
 }
 
 /* Tells the launcher, once, that the mount answers. One that is gone has not wanted this mount. */
@@ -170,12 +182,12 @@ static void server_announce(struct server *server)
 }
 
 /* A line when it goes, and one when it is back; what is on its way to another state is no news. */
-static void server_report(struct server *server)
+static void server_report(struct server *server, unsigned index)
 {
-	enum bus_state state = bus_state(server->bus);
+	enum bus_state state = device_state(server->device[index]);
 	const char *why = bus_last_error(server->bus);
 
-	if (state == server->told)
+	if (state == server->told[index])
 		return;
 	switch (state) {
 	case BUS_CLOSED:
@@ -189,10 +201,14 @@ static void server_report(struct server *server)
 		log_print("%s", why);
 		break;
 	case BUS_ONLINE:
-		log_print("%s is online", server->service->options->device);
+		if (server->devices == 1)
+			log_print("%s is online", server->service->options->device);
+		else
+			log_print("%s is online at address %u", server->service->options->device,
+				  server->service->address[index]);
 		break;
 	}
-	server->told = state;
+	server->told[index] = state;
 }
 
 static void server_end(struct server *server)
@@ -264,17 +280,17 @@ static void server_turn(struct server *server)
 	if (server->stop)
 		return;
 	bus_run(server->bus);
-	device_run(server->device);
+	for (unsigned i = 0; i < server->devices; i++)
+		device_run(server->device[i]);
 	fs_run(server->fs);
-	server_report(server);
+	for (unsigned i = 0; i < server->devices; i++)
+		server_report(server, i);
 	server_announce(server);
 }
 
 int server_run(struct fs *fs, const struct service *service)
 {
-	struct server server = {
-		.service = service, .fs = fs, .ready_fd = service->ready_fd, .told = BUS_ONLINE
-	};
+	struct server server = { .service = service, .fs = fs, .ready_fd = service->ready_fd };
 	int err;
 
 	ignore_terminal();
@@ -289,7 +305,10 @@ int server_run(struct fs *fs, const struct service *service)
 		server.status = 1;
 		goto out_take_down;
 	}
-	device_start(server.device);
+	for (unsigned i = 0; i < server.devices; i++) {
+		server.told[i] = BUS_ONLINE;
+		device_start(server.device[i]);
+	}
 	while (!server.stop)
 		server_turn(&server);
 	fs_stop(fs);

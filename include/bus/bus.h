@@ -17,6 +17,7 @@
 #ifndef BMSFS_BUS_BUS_H
 #define BMSFS_BUS_BUS_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -56,7 +57,7 @@ enum bus_state {
 	BUS_CLOSED,  /* nobody has asked yet, or the link went away and nobody has asked since */
 	BUS_ABSENT,  /* the link could not be opened */
 	BUS_OPENING, /* it is being opened */
-	BUS_SILENT,  /* it is open, and nobody answers (yet) */
+	BUS_SILENT,  /* it is open, and the BMS does not answer (yet) */
 	BUS_ONLINE,  /* it is open, and the BMS answers */
 };
 
@@ -127,6 +128,10 @@ int bus_add_peer(struct bus *bus, struct peer **peer, uint8_t address,
 void peer_set_model(struct peer *peer, int model);
 uint8_t peer_address(const struct peer *peer);
 
+/* How the line is for one BMS. */
+enum bus_state peer_state(const struct bus *bus, const struct peer *peer);
+bool peer_identified(const struct peer *peer); /* false: frames come, but never an identity */
+
 /* Queues at the end, or before all others (for the next step of a job that must not be
  * interrupted). */
 void bus_submit(struct bus *bus, struct transaction *transaction);
@@ -145,14 +150,17 @@ int64_t bus_wake(const struct bus *bus);
 int bus_fd(const struct bus *bus, short *events);
 
 int64_t bus_now(const struct bus *bus);
-enum bus_state bus_state(const struct bus *bus);
-bool bus_shared(const struct bus *bus);     /* another master has been heard in the last minute */
-bool bus_identified(const struct bus *bus); /* false: frames come, but never an identity */
+bool bus_shared(const struct bus *bus); /* another master has been heard in the last minute */
 uint32_t bus_baud(const struct bus *bus);
 const uint64_t *bus_counters(const struct bus *bus);
 
 /* What went wrong last and what to do about it, one sentence, or "". */
 const char *bus_last_error(const struct bus *bus);
-void bus_explain(struct bus *bus, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Of several BMSs the sentence begins with the address of @peer; NULL: it is about the line. */
+void bus_explain(struct bus *bus, const struct peer *peer, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void bus_vexplain(struct bus *bus, const struct peer *peer, const char *format, va_list args)
+	__attribute__((format(printf, 3, 0)));
 
 #endif

@@ -81,6 +81,7 @@ struct bus {
 	struct transactions queue;
 	uint64_t serial;
 	struct peers peers;
+	bool crowded; /* there are several */
 	int64_t wake;
 	uint64_t counter[BUS_COUNTERS];
 	char error[256];

@@ -23,6 +23,7 @@ struct peer {
 	bool noise;                          /* other frames since the doubt */
 	bool mute;           /* frames come, but never an identity: silence must do */
 	bool silent;         /* nothing came in a whole fence */
+	bool roams;          /* a master whose units answer with the addresses of others */
 	unsigned unanswered; /* questions in a row without any answer */
 	int64_t spoke;       /* when anything came last, or the doubt arose */
 

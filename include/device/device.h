@@ -192,6 +192,12 @@ int device_model(const struct device *device); /* MODEL_UNKNOWN if it is not kno
 const struct instruction_table *device_table(const struct device *device);
 const struct device_config *device_config(const struct device *device);
 struct bus *device_bus(const struct device *device);
+
+/* What went wrong, for bus_last_error(). */
+void device_explain(const struct device *device, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+enum bus_state device_state(const struct device *device);
+bool device_identified(const struct device *device); /* false: it answers, but not to *IDN? */
 int64_t device_ttl(const struct device *device, unsigned row);
 
 /* Whether the row exists on this model, and whether this mount may write it. */

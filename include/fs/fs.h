@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "tree/tree.h"
+#include "tree/forest.h"
 
 struct fs;
 
@@ -34,8 +34,8 @@ struct fs_config {
  */
 int fs_mount(struct fs **fs, const struct fs_config *config, const char *mountpoint);
 
-/* In the server: what to serve. Takes over device_observe(). */
-int fs_attach(struct fs *fs, struct device *device, struct tree *tree);
+/* In the server: what to serve. Takes over device_observe() of each. */
+void fs_attach(struct fs *fs, struct forest *forest);
 
 /* What to poll for reading. */
 int fs_fd(const struct fs *fs);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "fs/fs.h"
+#include "tree/forest.h"
 
 #define ARMED_MAX    1024
 #define FS_PATH_MAX  128
@@ -18,9 +19,18 @@
 #define FS_FOR_LONG  86400.0 /* seconds an attribute or entry is good for when it is settled */
 #define FS_FOR_A_BIT 1.0     /* ... and while shape or model are unknown */
 
+/* One BMS of those that are mounted. */
+struct branch {
+	struct device *device;
+	struct tree *tree;
+	struct row_set dirty; /* rows sampled since the last fs_run() */
+	bool reshaped;
+};
+
 /* An open file. */
 struct handle {
 	struct fs *fs;
+	struct branch *branch;
 	uint64_t ino;
 	bool lengthy;  /* a TREE_LONG: the text was made when it was opened and stays */
 	bool rendered; /* the text, or the error, is what it read last */
@@ -62,6 +72,7 @@ struct parked {
 /* An inode whose attributes the kernel keeps. */
 struct armed {
 	uint64_t ino;
+	const struct branch *branch;
 	struct row_set needs;
 	bool missed; /* the kernel did not know the inode when told: it may just be learning it */
 };
@@ -73,8 +84,8 @@ struct fs {
 	struct fs_config config;
 	struct fuse_session *session;
 	struct fuse_buf buffer;
-	struct device *device;
-	struct tree *tree;
+	struct forest *forest;
+	struct branch branch[FOREST_MAX];
 	bool ready;
 	int broken; /* -errno: the kernel takes no answers any more */
 	struct timespec mounted;
@@ -84,8 +95,6 @@ struct fs {
 	struct handle_list waiters;
 	struct parked_list parked;
 
-	struct row_set dirty; /* rows sampled since the last fs_run() */
-	bool reshaped;
 	bool submitted; /* the last fs_run() asked the device, whose turn it is now */
 	unsigned armed_count;
 	struct armed armed[ARMED_MAX];
@@ -113,9 +122,18 @@ static inline bool row_set_meets(const struct row_set *a, const struct row_set *
 	return false;
 }
 
+/* All share one bus. */
 static inline int64_t fs_now(const struct fs *fs)
 {
-	return bus_now(device_bus(fs->device));
+	return bus_now(device_bus(fs->branch[0].device));
+}
+
+/* The BMS that an inode belongs to; NULL for the directory above several. */
+static inline struct branch *branch_of(struct fs *fs, uint64_t ino)
+{
+	int index = forest_index(fs->forest, ino);
+
+	return index < 0 ? NULL : &fs->branch[index];
 }
 
 /* reply.c: every request in words and its answer, if the mount says -d. */
@@ -129,7 +147,7 @@ const char *error_words(int error);
 /* attr.c. @handle is the file that was asked about, or NULL if it was the inode. */
 int attr_fill(struct fs *fs, uint64_t ino, const struct handle *handle, struct stat *attr);
 double attr_timeout(struct fs *fs, uint64_t ino);
-double entry_timeout(const struct fs *fs);
+double entry_timeout(struct fs *fs, uint64_t ino);
 
 /* Tells the kernel of each inode whose time it keeps and which has changed since. */
 void attr_notify(struct fs *fs);

@@ -44,16 +44,21 @@ enum reply_state {
 struct reply {
 	const struct instruction *row;
 	const struct instruction_variant *variant;
-	bool set;             /* a reply to "XXXX value": SET or ERRORn */
-	uint8_t address;      /* whom was asked */
-	unsigned frames;      /* frames taken */
-	unsigned expected;    /* data frames that the header announces */
-	unsigned bytes;       /* their length, where the header states it; else 0 */
-	const char *reason;   /* a few words, for REPLY_UNFIT */
+	bool set;           /* a reply to "XXXX value": SET or ERRORn */
+	uint8_t address;    /* whom was asked */
+	bool crowded;       /* others answer on this line: nobody may speak with other addresses */
+	bool roams;         /* but this one, a master, has units that do */
+	unsigned frames;    /* frames taken */
+	unsigned expected;  /* data frames that the header announces */
+	unsigned bytes;     /* their length, where the header states it; else 0 */
+	const char *reason; /* a few words, for REPLY_UNFIT */
 	struct sample sample; /* being filled */
 };
 
-/* Prepares for the reply of unit @address to a query (or a @set) of @row on @model. */
+/*
+ * Prepares for the reply of unit @address to a query (or a @set) of @row on @model. For a line of
+ * several BMSs the caller sets reply->crowded then.
+ */
 void reply_begin(struct reply *reply, const struct instruction *row, int model, bool set,
 		 uint8_t address);
 

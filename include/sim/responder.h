@@ -39,8 +39,8 @@ struct responder {
 	struct battery battery;
 };
 
-/* As sim_new(). */
-int responder_init(struct responder *responder, const struct sim_config *config,
+/* As sim_new(); @index is which of the addresses is meant. */
+int responder_init(struct responder *responder, const struct sim_config *config, unsigned index,
 		   const struct instruction_table *table, int64_t now, char *reason, size_t size);
 
 /* Another BMS of the same model takes the place at @now: its own identity and factory settings. */

@@ -31,14 +31,17 @@ enum sim_fault {
 
 extern const char *const sim_fault_name[SIM_FAULTS];
 
+#define SIM_ADDRESS_MAX 16
+
 struct sim_config {
-	char model[16];      /* "1q"; decides address, identity and instructions */
-	uint8_t address;     /* 0: the model's */
-	uint8_t units;       /* 1 to 15; more than one only for a master */
-	uint8_t cells;       /* per unit, 1 to 16; 0: the model's usual number */
-	uint8_t sensors;     /* per unit, 1 to 8; 0: the model's usual number */
-	uint32_t baud;       /* pace; 0: no pace, bytes are due at once */
-	double turnaround_s; /* from the end of a request to the start of its reply */
+	char model[16];                   /* "1q"; decides address, identity and instructions */
+	uint8_t address[SIM_ADDRESS_MAX]; /* of each BMS on the line, all of this model */
+	unsigned addresses;               /* 0: one, of the model's address */
+	uint8_t units;                    /* 1 to 15; more than one only for a master */
+	uint8_t cells;                    /* per unit, 1 to 16; 0: the model's usual number */
+	uint8_t sensors;                  /* per unit, 1 to 8; 0: the model's usual number */
+	uint32_t baud;                    /* pace; 0: no pace, bytes are due at once */
+	double turnaround_s;              /* from the end of a request to the start of its reply */
 	uint64_t seed;
 	double rate[SIM_FAULTS]; /* 0 to 1 */
 };
@@ -47,8 +50,8 @@ struct sim_config {
 extern const struct sim_config sim_config_default;
 
 /*
- * Reads KEY=VALUE[,KEY=VALUE...] with the keys model, address, units, cells, sensors, baud,
- * turnaround (ms), seed and one per fault (drop=0.1). Returns 0, or -EINVAL with a sentence in
+ * Reads KEY=VALUE[,KEY=VALUE...] with the keys model, address (one or several, "1,2"), units, cells,
+ * sensors, baud, turnaround (ms), seed and one per fault (drop=0.1). Returns 0, or -EINVAL with a sentence in
  * @reason.
  */
 int sim_config_parse(struct sim_config *config, const char *text, char *reason, size_t size);
@@ -87,7 +90,7 @@ typedef void sim_observer(void *user, bool sent, const struct frame *frame, int6
 void sim_observe(struct sim *sim, sim_observer *observer, void *user);
 
 /*
- * For tests: what the BMS holds now. Reads or sets a scalar number by mnemonic; sets a fault's
+ * For tests: what the (first) BMS holds now. Reads or sets a scalar number by mnemonic; sets a fault's
  * rate; makes the BMS another one of the same model (other identity text, factory settings). Return
  * 0 or -ENOENT for an unknown name.
  */

@@ -172,8 +172,12 @@ struct tree {
 	struct device *device;
 	const struct instruction_table *table;
 	char name[TREE_NAME_MAX];
+	unsigned number; /* among several, from 1; or 0 */
 	struct binding binding[DIRS][NODE_MAX];
 };
+
+/* The inode of a place. */
+uint64_t tree_ino(const struct tree *tree, struct place place);
 
 /* The place of an inode. False if it means nothing. */
 bool tree_find(const struct tree *tree, uint64_t ino, struct place *place);

@@ -3,7 +3,8 @@
  * The tree: which files there are, what each shows, what each accepts. All of it comes from const
  * tables, templates for units, cells and sensors, and the instruction table; no node is ever
  * allocated. An inode number is the packed address of a file {kind, unit, channel, attribute},
- * below 2^32, and means the same for as long as the program runs.
+ * and means the same for as long as the program runs. Where there are several trees (tree/forest.h),
+ * the number of the tree stands above bit 32.
  */
 #ifndef BMSFS_TREE_TREE_H
 #define BMSFS_TREE_TREE_H
@@ -15,9 +16,11 @@
 
 #include "device/device.h"
 
-#define TREE_ROOT     1 /* FUSE_ROOT_ID */
+#define TREE_ROOT     1 /* FUSE_ROOT_ID: the root of the mount */
 #define TREE_NAME_MAX 32
 #define TREE_TEXT_MAX 262144 /* longest text of a file */
+
+#define TREE_NUMBER_SHIFT 32 /* where in an inode number the number of its tree is */
 
 struct tree;
 
@@ -38,10 +41,13 @@ struct tree_stat {
 
 /*
  * @device stays the caller's. @name is that of the supply under class/: letters, digits and
- * underscores, shorter than TREE_NAME_MAX. -ENOMEM.
+ * underscores, shorter than TREE_NAME_MAX. @number is 0 if there is only this one. -ENOMEM.
  */
-int tree_new(struct tree **tree, struct device *device, const char *name);
+int tree_new(struct tree **tree, struct device *device, const char *name, unsigned number);
 void tree_free(struct tree *tree);
+
+struct device *tree_device(const struct tree *tree);
+uint64_t tree_root(const struct tree *tree);
 
 /*
  * The inode of @name in directory @parent, or 0. While the shape is unknown, any unit, cell and

@@ -2,7 +2,6 @@
 /* The transactions of the bus: the queue, the turn of the loop, and what is shown of it. */
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,6 +59,7 @@ int bus_add_peer(struct bus *bus, struct peer **peer, uint8_t address,
 	peer_init(p, address, bus->config.timeout, bus_now(bus));
 	p->observer = observer;
 	p->user = user;
+	bus->crowded = !TAILQ_EMPTY(&bus->peers);
 	TAILQ_INSERT_TAIL(&bus->peers, p, entry);
 	*peer = p;
 	return 0;
@@ -198,10 +198,8 @@ int64_t bus_now(const struct bus *bus)
 	return bus->link->ops->now(bus->link);
 }
 
-enum bus_state bus_state(const struct bus *bus)
+enum bus_state peer_state(const struct bus *bus, const struct peer *peer)
 {
-	const struct peer *peer;
-
 	switch (bus->line) {
 	case LINE_CLOSED:
 		return bus->absent ? BUS_ABSENT : BUS_CLOSED;
@@ -210,10 +208,7 @@ enum bus_state bus_state(const struct bus *bus)
 	case LINE_OPEN:
 		break;
 	}
-	TAILQ_FOREACH (peer, &bus->peers, entry)
-		if (!peer->silent)
-			return BUS_ONLINE;
-	return BUS_SILENT;
+	return peer->silent ? BUS_SILENT : BUS_ONLINE;
 }
 
 bool bus_shared(const struct bus *bus)
@@ -221,14 +216,9 @@ bool bus_shared(const struct bus *bus)
 	return bus->foreign_at && bus_now(bus) - bus->foreign_at < BUS_SHARED_TIME;
 }
 
-bool bus_identified(const struct bus *bus)
+bool peer_identified(const struct peer *peer)
 {
-	const struct peer *peer;
-
-	TAILQ_FOREACH (peer, &bus->peers, entry)
-		if (peer->mute)
-			return false;
-	return true;
+	return !peer->mute;
 }
 
 uint32_t bus_baud(const struct bus *bus)
@@ -246,12 +236,21 @@ const char *bus_last_error(const struct bus *bus)
 	return bus->error;
 }
 
-void bus_explain(struct bus *bus, const char *format, ...)
+void bus_vexplain(struct bus *bus, const struct peer *peer, const char *format, va_list args)
+{
+	int used = 0;
+
+	if (peer && bus->crowded)
+		used = snprintf(bus->error, sizeof(bus->error), "address %u: ", peer->address);
+	vsnprintf(bus->error + used, sizeof(bus->error) - (size_t)used, format, args);
+}
+
+void bus_explain(struct bus *bus, const struct peer *peer, const char *format, ...)
 {
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(bus->error, sizeof(bus->error), format, args);
+	bus_vexplain(bus, peer, format, args);
 	va_end(args);
 }
 

@@ -27,7 +27,8 @@ static void try_failed(struct bus *bus, int error, int64_t now)
 static void try_unfit(struct bus *bus, const char *reason, int64_t now)
 {
 	bus->counter[BUS_UNFIT]++;
-	bus_explain(bus, "%s: the reply does not fit: %s", bus->current->row->mnemonic, reason);
+	bus_explain(bus, bus->current->peer, "%s: the reply does not fit: %s",
+		    bus->current->row->mnemonic, reason);
 	try_failed(bus, -EIO, now);
 }
 
@@ -42,7 +43,7 @@ static void reply_over(struct bus *bus)
 			t->silent = false;
 			return;
 		}
-		bus_explain(bus, "%s%s%s: the BMS refused (%s)", t->row->mnemonic,
+		bus_explain(bus, t->peer, "%s%s%s: the BMS refused (%s)", t->row->mnemonic,
 			    t->set ? " " : "", t->set ? t->value : "", bus->reply.sample.text);
 		bus_finish(bus, -EREMOTEIO, NULL);
 		return;
@@ -81,6 +82,7 @@ static bool reply_frame(struct bus *bus, const struct frame *frame, int64_t now)
 		return true;
 	}
 	bus->got = reply_take(&bus->reply, frame);
+	t->peer->roams = t->peer->roams || bus->reply.roams;
 	if (bus->got == REPLY_UNFIT)
 		try_unfit(bus, bus->reply.reason, now);
 	else if (bus->got == REPLY_REFUSED && peer_owes(t->peer))
@@ -118,6 +120,7 @@ static bool late_frame(struct bus *bus, const struct frame *frame, int64_t now)
 	if (!bus->late || !t || t->peer->mute || (t->row->type == VALUE_TEXT && !t->set))
 		return false;
 	bus->got = reply_take(&bus->reply, frame);
+	t->peer->roams = t->peer->roams || bus->reply.roams;
 	if (bus->got == REPLY_UNFIT || bus->got == REPLY_REFUSED) {
 		bus->late = false;
 		return false;
@@ -242,7 +245,8 @@ static void foreign_request(struct bus *bus, const struct frame *frame, int64_t 
 	if (peer && bus->hold_tracked && bus->foreign.row == idn_row(bus))
 		peer_asks(peer, now);
 	if (bus->phase == PHASE_REPLY) {
-		bus_explain(bus, "another master spoke while %s was being answered",
+		bus_explain(bus, bus->current->peer,
+			    "another master spoke while %s was being answered",
 			    bus->current->row->mnemonic);
 		try_failed(bus, -EIO, now);
 	}
@@ -372,12 +376,13 @@ void exchange_timer(struct bus *bus, int64_t now)
 	}
 	bus->counter[BUS_TIMEOUTS]++;
 	if (line_damaged(bus)) {
-		bus_explain(bus, "%s: the reply was damaged or cut off",
+		bus_explain(bus, bus->current->peer, "%s: the reply was damaged or cut off",
 			    bus->current->row->mnemonic);
 		try_failed(bus, -EIO, now);
 		return;
 	}
-	bus_explain(bus, "%s: no answer within %.2f s", bus->current->row->mnemonic,
+	bus_explain(bus, bus->current->peer, "%s: no answer within %.2f s",
+		    bus->current->row->mnemonic,
 		    (double)bus->current->peer->patience / NSEC_PER_SEC);
 	try_failed(bus, -ETIMEDOUT, now);
 }
@@ -390,17 +395,17 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 
 	if (damaged)
 		bus_explain(
-			bus,
+			bus, NULL,
 			"what comes from address %u makes no frames at %u baud: check the option "
 			"baud, and the wires A and B",
 			peer->address, bus_baud(bus));
 	else if (bus->link->baud)
-		bus_explain(bus,
+		bus_explain(bus, NULL,
 			    "nobody answers at address %u, %u baud: check the cable, the power of "
 			    "its BMS side, and the options baud and address",
 			    peer->address, bus_baud(bus));
 	else
-		bus_explain(bus, "nobody answers at address %u: check the option address",
+		bus_explain(bus, NULL, "nobody answers at address %u: check the option address",
 			    peer->address);
 	peer->silent = true;
 	peer_forget(peer);
@@ -459,6 +464,14 @@ static bool try_send(struct bus *bus, int64_t now)
 		bus_finish(bus, -EINVAL, NULL);
 		return true;
 	}
+	if (t->peer->roams && !t->set && t->row->header == HEADER_UNITS) {
+		bus_explain(bus, NULL,
+			    "%s: the units of the master at address %u answer with addresses of "
+			    "their own: mount it without other addresses",
+			    t->row->mnemonic, t->peer->address);
+		bus_finish(bus, -EIO, NULL);
+		return true;
+	}
 
 	t->tried++;
 	t->asked = now;
@@ -466,6 +479,7 @@ static bool try_send(struct bus *bus, int64_t now)
 	bus->got = REPLY_MORE;
 	bus->phase = PHASE_REPLY;
 	reply_begin(&bus->reply, t->row, t->peer->model, t->set, t->peer->address);
+	bus->reply.crowded = bus->crowded;
 	if (t->row == idn_row(bus) && !t->set)
 		peer_asks(t->peer, now);
 	line_send(bus, t->peer, payload, size, t->tried > 1 ? "again" : "request", now);

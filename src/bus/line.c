@@ -18,7 +18,7 @@ static bool line_opened(struct bus *bus, int result, int64_t now)
 		bus->line = LINE_CLOSED;
 		bus->absent = true;
 		bus->link->ops->close(bus->link);
-		bus_explain(bus, "%s", bus->link->error);
+		bus_explain(bus, NULL, "%s", bus->link->error);
 		bus_fail_all(bus, NULL, -ENODEV);
 		return false;
 	}
@@ -62,7 +62,7 @@ void line_lost(struct bus *bus, int64_t now)
 	bus->out_sent = bus->out_size = 0;
 	bus->echo_due = false;
 	frame_decoder_reset(&bus->decoder);
-	bus_explain(bus, "%s", bus->link->error);
+	bus_explain(bus, NULL, "%s", bus->link->error);
 	TAILQ_FOREACH (peer, &bus->peers, entry) {
 		peer_forget(peer);
 		peer_doubt(peer, now);

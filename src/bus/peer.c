@@ -207,6 +207,7 @@ void peer_forget(struct peer *peer)
 	peer->identity[0] = '\0';
 	peer->candidate[0] = '\0';
 	peer->mute = false;
+	peer->roams = false;
 }
 
 void peer_was_prompt(struct peer *peer)

@@ -384,9 +384,9 @@ static void slot_fail(struct device *device, unsigned row, int error)
 
 void device_explain_deadline(const struct device *device, const char *what)
 {
-	bus_explain(device->bus, "%s: no answer within the deadline of %g s%s", what,
-		    (double)device->config.deadline / NSEC_PER_SEC,
-		    bus_shared(device->bus) ? ", while another master uses the line" : "");
+	device_explain(device, "%s: no answer within the deadline of %g s%s", what,
+		       (double)device->config.deadline / NSEC_PER_SEC,
+		       bus_shared(device->bus) ? ", while another master uses the line" : "");
 }
 
 void device_overwrite(struct device *device)
@@ -613,6 +613,25 @@ const struct device_config *device_config(const struct device *device)
 struct bus *device_bus(const struct device *device)
 {
 	return device->bus;
+}
+
+void device_explain(const struct device *device, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	bus_vexplain(device->bus, device->peer, format, args);
+	va_end(args);
+}
+
+enum bus_state device_state(const struct device *device)
+{
+	return peer_state(device->bus, device->peer);
+}
+
+bool device_identified(const struct device *device)
+{
+	return peer_identified(device->peer);
 }
 
 bool device_has(const struct device *device, unsigned row)

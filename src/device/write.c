@@ -123,10 +123,10 @@ static int pair_check(const struct device *device, unsigned other, int step, boo
 	if (!violated || (known && (or_equal ? was > 0 : was >= 0) && wrong <= was))
 		return 0;
 	number_text(device, other, text);
-	bus_explain(device->bus, "%s: %s is refused because it must be %s%s %s, which is %s",
-		    device->table->row[write->row].file, write->setting.text,
-		    step < 0 ? "above" : "below", or_equal ? " or equal to" : "",
-		    device->table->row[other].file, text);
+	device_explain(device, "%s: %s is refused because it must be %s%s %s, which is %s",
+		       device->table->row[write->row].file, write->setting.text,
+		       step < 0 ? "above" : "below", or_equal ? " or equal to" : "",
+		       device->table->row[other].file, text);
 	return -EINVAL;
 }
 
@@ -234,8 +234,8 @@ static void checked(struct device *device, int error)
 		job->step = JOB_SET;
 		return;
 	}
-	bus_explain(device->bus, "%s: %s was written, but the BMS says %s", row->file,
-		    write->setting.text, write->after);
+	device_explain(device, "%s: %s was written, but the BMS says %s", row->file,
+		       write->setting.text, write->after);
 	job_finish(device, job->confirmed || !stands ? -EIO : -ETIMEDOUT);
 }
 

@@ -66,7 +66,7 @@ static mode_t mode_of(const struct fs *fs, const struct tree_stat *stat)
 int attr_fill(struct fs *fs, uint64_t ino, const struct handle *handle, struct stat *attr)
 {
 	struct tree_stat stat;
-	int error = tree_stat(fs->tree, ino, &stat);
+	int error = forest_stat(fs->forest, ino, &stat);
 
 	if (error)
 		return error;
@@ -87,14 +87,16 @@ int attr_fill(struct fs *fs, uint64_t ino, const struct handle *handle, struct s
 	return 0;
 }
 
-static bool settled(const struct fs *fs)
+static bool settled(const struct branch *branch)
 {
-	return device_shape(fs->device)->known && device_model(fs->device) != MODEL_UNKNOWN;
+	return device_shape(branch->device)->known && device_model(branch->device) != MODEL_UNKNOWN;
 }
 
-double entry_timeout(const struct fs *fs)
+double entry_timeout(struct fs *fs, uint64_t ino)
 {
-	return settled(fs) ? FS_FOR_LONG : FS_FOR_A_BIT;
+	const struct branch *branch = branch_of(fs, ino);
+
+	return !branch || settled(branch) ? FS_FOR_LONG : FS_FOR_A_BIT;
 }
 
 static bool arm(struct fs *fs, uint64_t ino)
@@ -108,8 +110,9 @@ static bool arm(struct fs *fs, uint64_t ino)
 	if (armed == fs->armed + fs->armed_count)
 		fs->armed_count++;
 	armed->ino = ino;
+	armed->branch = branch_of(fs, ino);
 	armed->missed = false;
-	tree_needs(fs->tree, ino, &armed->needs);
+	tree_needs(armed->branch->tree, ino, &armed->needs);
 	return true;
 }
 
@@ -117,10 +120,10 @@ double attr_timeout(struct fs *fs, uint64_t ino)
 {
 	struct tree_stat stat;
 
-	if (tree_stat(fs->tree, ino, &stat) || stat.kind == TREE_LONG ||
+	if (forest_stat(fs->forest, ino, &stat) || stat.kind == TREE_LONG ||
 	    (stat.timed && !arm(fs, ino)))
 		return 0;
-	return entry_timeout(fs);
+	return entry_timeout(fs, ino);
 }
 
 /*
@@ -132,7 +135,8 @@ void attr_notify(struct fs *fs)
 	for (unsigned i = 0; i < fs->armed_count;) {
 		struct armed *armed = &fs->armed[i];
 
-		if (!fs->reshaped && !row_set_meets(&armed->needs, &fs->dirty)) {
+		if (!armed->branch->reshaped &&
+		    !row_set_meets(&armed->needs, &armed->branch->dirty)) {
 			i++;
 		} else if (fuse_lowlevel_notify_inval_inode(fs->session, armed->ino, -1, 0) ==
 				   -ENOENT &&

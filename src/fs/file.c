@@ -111,7 +111,7 @@ static void write_log(const struct parked *parked, int error)
 	char name[32], path[FS_PATH_MAX];
 
 	program_name(who->pid, name, sizeof(name));
-	tree_path(fs->tree, parked->ino, path, sizeof(path));
+	forest_path(fs->forest, parked->ino, path, sizeof(path));
 	if (error || !*after)
 		after = write->setting.text;
 	fs->config.log("uid %u pid %d (%s) set %s %s -> %s%s%s", (unsigned)who->uid, (int)who->pid,
@@ -121,10 +121,11 @@ static void write_log(const struct parked *parked, int error)
 
 void parked_abandon(struct parked *parked)
 {
-	struct device *device = parked->fs->device;
+	struct device *device;
 
 	if (!parked->req)
 		return;
+	device = parked->handle->branch->device;
 	if (parked->kind != PARKED_WRITE) {
 		device_query_cancel(device, &parked->query);
 		parked_fail(parked, -ENODEV);
@@ -170,8 +171,8 @@ static int keep(struct handle *handle, const char *text, ssize_t length)
 static void read_answer(struct parked *parked)
 {
 	struct fs *fs = parked->fs;
-	ssize_t length = tree_render(fs->tree, parked->ino, &parked->query.fresh, fs->scratch,
-				     sizeof(fs->scratch));
+	ssize_t length = tree_render(parked->handle->branch->tree, parked->ino,
+				     &parked->query.fresh, fs->scratch, sizeof(fs->scratch));
 	int error = keep(parked->handle, fs->scratch, length);
 
 	if (error) {
@@ -196,23 +197,22 @@ static void read_interrupted(fuse_req_t req, void *user)
 	struct parked *parked = user;
 
 	(void)req;
-	device_query_cancel(parked->fs->device, &parked->query);
+	device_query_cancel(parked->handle->branch->device, &parked->query);
 	parked_fail(parked, -EINTR);
 }
 
 /* Asks the device for what a file is made of, and then read_answer(). */
 static void ask(struct parked *parked, const struct fuse_file_info *info)
 {
-	struct fs *fs = parked->fs;
-	uint64_t ino = parked->ino;
+	const struct branch *branch = parked->handle->branch;
 
 	parked->query = (struct device_query){
-		.fresh = { .call = fs_now(fs), .direct = info->flags & O_DIRECT },
+		.fresh = { .call = fs_now(parked->fs), .direct = info->flags & O_DIRECT },
 		.done = read_done,
 		.user = parked,
 	};
-	tree_needs(fs->tree, ino, &parked->query.need);
-	if (device_query(fs->device, &parked->query))
+	tree_needs(branch->tree, parked->ino, &parked->query.need);
+	if (device_query(branch->device, &parked->query))
 		read_answer(parked);
 	else
 		fuse_req_interrupt_func(parked->req, read_interrupted, parked);
@@ -251,7 +251,7 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	struct fs *fs = fs_of(req);
 	struct tree_stat stat;
 	struct handle *handle = NULL;
-	int error = tree_stat(fs->tree, ino, &stat);
+	int error = forest_stat(fs->forest, ino, &stat);
 
 	request_tell(req, ino, "open", "");
 	/* The kernel's own check lets root pass. */
@@ -266,6 +266,7 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		return;
 	}
 	handle->fs = fs;
+	handle->branch = branch_of(fs, ino);
 	handle->ino = ino;
 	TAILQ_INSERT_TAIL(&fs->handles, handle, entry);
 	info->fh = (uintptr_t)handle;
@@ -323,7 +324,7 @@ static void write_interrupted(fuse_req_t req, void *user)
 	struct parked *parked = user;
 
 	(void)req;
-	if (!device_write_cancel(parked->fs->device, &parked->write))
+	if (!device_write_cancel(parked->handle->branch->device, &parked->write))
 		return;
 	write_log(parked, -EINTR);
 	parked_fail(parked, -EINTR);
@@ -332,19 +333,19 @@ static void write_interrupted(fuse_req_t req, void *user)
 /* Not a value in one piece: the BMS is not told, and whoever wonders finds why in bus/last_error. */
 static void refuse(fuse_req_t req, fuse_ino_t ino)
 {
-	struct fs *fs = fs_of(req);
+	const struct branch *branch = branch_of(fs_of(req), ino);
 	char path[FS_PATH_MAX];
 
-	tree_path(fs->tree, ino, path, sizeof(path));
-	bus_explain(device_bus(fs->device), "%s: takes one value in one write", path);
+	tree_path(branch->tree, ino, path, sizeof(path));
+	device_explain(branch->device, "%s: takes one value in one write", path);
 	reply_error(req, ino, -EINVAL);
 }
 
 static void store(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size,
 		  const struct fuse_file_info *info)
 {
-	struct fs *fs = fs_of(req);
 	struct parked *parked = parked_new(req, ino, PARKED_WRITE, info);
+	const struct branch *branch = handle_of(info)->branch;
 	int error;
 
 	if (!parked) {
@@ -352,15 +353,14 @@ static void store(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size,
 		return;
 	}
 	parked->size = size;
-	error = tree_accept(fs->tree, ino, text, size, &parked->write);
+	error = tree_accept(branch->tree, ino, text, size, &parked->write);
 	if (error) {
 		parked_fail(parked, error);
 		return;
 	}
-	parked->write.deadline = fs_now(fs) + device_config(fs->device)->deadline;
 	parked->write.done = write_done;
 	parked->write.user = parked;
-	device_write(fs->device, &parked->write);
+	device_write(branch->device, &parked->write);
 	fuse_req_interrupt_func(req, write_interrupted, parked);
 }
 

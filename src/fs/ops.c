@@ -34,14 +34,14 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	int error = -ENOENT;
 
 	request_tell(req, parent, "lookup", name);
-	entry.ino = tree_lookup(fs->tree, parent, name);
+	entry.ino = forest_lookup(fs->forest, parent, name);
 	if (entry.ino)
 		error = attr_fill(fs, entry.ino, NULL, &entry.attr);
 	if (error) {
 		reply_error(req, parent, error);
 		return;
 	}
-	entry.entry_timeout = entry_timeout(fs);
+	entry.entry_timeout = entry_timeout(fs, entry.ino);
 	entry.attr_timeout = attr_timeout(fs, entry.ino);
 	answer_tell(fs, entry.ino, "ok");
 	fuse_reply_entry(req, &entry);
@@ -83,7 +83,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int wh
 	(void)attr;
 	(void)info;
 	request_tell(req, ino, "change attributes of", "");
-	error = tree_stat(fs_of(req)->tree, ino, &stat);
+	error = forest_stat(fs_of(req)->forest, ino, &stat);
 	if (!error && what & FUSE_SET_ATTR_SIZE)
 		error = stat.mode & 0222 ? 0 : -EACCES;
 	else if (!error && what & refused)
@@ -97,7 +97,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int wh
 /* Replies: readlink or error. */
 static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 {
-	const char *target = tree_target(fs_of(req)->tree, ino);
+	const struct branch *branch = branch_of(fs_of(req), ino);
+	const char *target = branch ? tree_target(branch->tree, ino) : NULL;
 
 	request_tell(req, ino, "readlink", "");
 	if (!target) {
@@ -109,13 +110,13 @@ static void op_readlink(fuse_req_t req, fuse_ino_t ino)
 }
 
 /* Entry 0 is ".", 1 is "..", then come those of the tree. 0: there are no more. */
-static uint64_t dir_entry(const struct tree *tree, uint64_t dir, unsigned index,
+static uint64_t dir_entry(const struct forest *forest, uint64_t dir, unsigned index,
 			  char name[TREE_NAME_MAX])
 {
 	if (index >= 2)
-		return tree_entry(tree, dir, index - 2, name);
+		return forest_entry(forest, dir, index - 2, name);
 	snprintf(name, TREE_NAME_MAX, "%s", index ? ".." : ".");
-	return index ? tree_parent(tree, dir) : dir;
+	return index ? forest_parent(forest, dir) : dir;
 }
 
 /* Replies: buf or error. The offset of an entry is its index, plus 1. */
@@ -130,12 +131,12 @@ static void op_readdir(fuse_req_t req, fuse_ino_t dir, size_t size, off_t offset
 
 	(void)info;
 	request_tell(req, dir, "list", "");
-	for (unsigned i = (unsigned)offset; (ino = dir_entry(fs->tree, dir, i, name)); i++) {
+	for (unsigned i = (unsigned)offset; (ino = dir_entry(fs->forest, dir, i, name)); i++) {
 		struct tree_stat stat;
 		struct stat attr = { .st_ino = ino };
 		size_t length;
 
-		if (tree_stat(fs->tree, ino, &stat))
+		if (forest_stat(fs->forest, ino, &stat))
 			continue;
 		attr.st_mode = stat.mode;
 		length = fuse_add_direntry(req, fs->scratch + used, room - used, name, &attr,
@@ -173,7 +174,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t
 	size_t room = size < sizeof(fs->scratch) ? size : sizeof(fs->scratch);
 
 	request_tell(req, ino, "getxattr", name);
-	reply_xattr(req, ino, tree_xattr(fs->tree, ino, name, size ? fs->scratch : NULL, room),
+	reply_xattr(req, ino, forest_xattr(fs->forest, ino, name, size ? fs->scratch : NULL, room),
 		    size);
 }
 
@@ -184,7 +185,8 @@ static void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	size_t room = size < sizeof(fs->scratch) ? size : sizeof(fs->scratch);
 
 	request_tell(req, ino, "listxattr", "");
-	reply_xattr(req, ino, tree_xattrs(fs->tree, ino, size ? fs->scratch : NULL, room), size);
+	reply_xattr(req, ino, forest_xattrs(fs->forest, ino, size ? fs->scratch : NULL, room),
+		    size);
 }
 
 /* Replies, all of these: error. */

@@ -19,13 +19,13 @@
 #define READY      (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)
 
 /* What was never asked for, or was forgotten since, is no change but nothing to compare with. */
-static bool unknown(const struct fs *fs, const struct row_set *needs)
+static bool unknown(const struct device *device, const struct row_set *needs)
 {
 	const struct freshness any = { .call = 0 };
 	const struct sample *sample;
 
 	row_set_foreach (row, needs)
-		if (device_sample(fs->device, row, &any, &sample) == -ENODATA)
+		if (device_sample(device, row, &any, &sample) == -ENODATA)
 			return true;
 	return false;
 }
@@ -38,9 +38,10 @@ static bool changed(const struct handle *handle)
 
 	if (!handle->rendered)
 		return true;
-	if (unknown(fs, &handle->needs))
+	if (unknown(handle->branch->device, &handle->needs))
 		return false;
-	length = tree_render(fs->tree, handle->ino, &any, fs->scratch, sizeof(fs->scratch));
+	length = tree_render(handle->branch->tree, handle->ino, &any, fs->scratch,
+			     sizeof(fs->scratch));
 	if (length < 0)
 		return handle->error != length;
 	return handle->error || handle->size != (size_t)length ||
@@ -50,10 +51,9 @@ static bool changed(const struct handle *handle)
 /* What reading takes away from the BMS is not read for somebody who waits only. */
 static void refresh_needs(struct handle *handle)
 {
-	const struct fs *fs = handle->fs;
-	const struct instruction_table *table = device_table(fs->device);
+	const struct instruction_table *table = device_table(handle->branch->device);
 
-	tree_needs(fs->tree, handle->ino, &handle->needs);
+	tree_needs(handle->branch->tree, handle->ino, &handle->needs);
 	for (unsigned row = 0; row < table->rows; row++)
 		if (table->row[row].consuming)
 			row_set_remove(&handle->needs, row);
@@ -61,7 +61,7 @@ static void refresh_needs(struct handle *handle)
 
 static int64_t period(const struct handle *handle)
 {
-	const struct device *device = handle->fs->device;
+	const struct device *device = handle->branch->device;
 	int64_t shortest = NSEC_NEVER;
 
 	row_set_foreach (row, &handle->needs)
@@ -114,7 +114,7 @@ void poll_end(struct handle *handle)
 	if (!handle->poll)
 		return;
 	if (handle->asking)
-		device_query_cancel(fs->device, &handle->query);
+		device_query_cancel(handle->branch->device, &handle->query);
 	handle->asking = false;
 	handle->asked = false;
 	fuse_pollhandle_destroy(handle->poll);
@@ -142,7 +142,7 @@ static void ask(struct handle *handle)
 		.user = handle,
 	};
 	handle->asked = row_set_empty(&handle->needs) || changed(handle) ||
-			device_query(fs->device, &handle->query);
+			device_query(handle->branch->device, &handle->query);
 	handle->asking = !handle->asked;
 	fs->submitted |= handle->asking;
 }
@@ -156,7 +156,7 @@ void poll_run(struct fs *fs)
 		next = TAILQ_NEXT(handle, waiting);
 		if (!handle->asking && !handle->asked && handle->due <= now)
 			ask(handle);
-		if (!handle->asked && row_set_meets(&handle->needs, &fs->dirty))
+		if (!handle->asked && row_set_meets(&handle->needs, &handle->branch->dirty))
 			handle->asked = changed(handle);
 		if (!handle->asked)
 			continue;

@@ -46,7 +46,7 @@ void request_tell(fuse_req_t req, uint64_t ino, const char *what, const char *de
 
 	if (!fs->config.debug)
 		return;
-	tree_path(fs->tree, ino, path, sizeof(path));
+	forest_path(fs->forest, ino, path, sizeof(path));
 	fs->config.log("%s %s%s%s by pid %d", what, *path ? path : "/", *detail ? " " : "", detail,
 		       (int)fuse_req_ctx(req)->pid);
 }
@@ -57,7 +57,7 @@ void answer_tell(const struct fs *fs, uint64_t ino, const char *answer)
 
 	if (!fs->config.debug)
 		return;
-	tree_path(fs->tree, ino, path, sizeof(path));
+	forest_path(fs->forest, ino, path, sizeof(path));
 	fs->config.log("%s -> %s", *path ? path : "/", answer);
 }
 

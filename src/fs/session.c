@@ -198,16 +198,16 @@ out_log:
 
 static void on_sampled(void *user, unsigned row)
 {
-	struct fs *fs = user;
+	struct branch *branch = user;
 
-	row_set_add(&fs->dirty, row);
+	row_set_add(&branch->dirty, row);
 }
 
 static void on_reshaped(void *user)
 {
-	struct fs *fs = user;
+	struct branch *branch = user;
 
-	fs->reshaped = true;
+	branch->reshaped = true;
 }
 
 static void on_wrote(void *user, const struct device_write *write, int error)
@@ -216,7 +216,7 @@ static void on_wrote(void *user, const struct device_write *write, int error)
 	on_sampled(user, write->row);
 }
 
-int fs_attach(struct fs *fs, struct device *device, struct tree *tree)
+void fs_attach(struct fs *fs, struct forest *forest)
 {
 	static const struct device_observer observer = {
 		.sampled = on_sampled,
@@ -224,10 +224,14 @@ int fs_attach(struct fs *fs, struct device *device, struct tree *tree)
 		.wrote = on_wrote,
 	};
 
-	fs->device = device;
-	fs->tree = tree;
-	device_observe(device, &observer, fs);
-	return 0;
+	fs->forest = forest;
+	for (unsigned i = 0; i < forest_count(forest); i++) {
+		struct branch *branch = &fs->branch[i];
+
+		branch->tree = forest_tree(forest, i);
+		branch->device = tree_device(branch->tree);
+		device_observe(branch->device, &observer, branch);
+	}
 }
 
 /* Of a number that no descriptor has, poll(2) says at once that something is the matter. */
@@ -262,14 +266,19 @@ void fs_run(struct fs *fs)
 	fs->submitted = false;
 	attr_notify(fs);
 	poll_run(fs);
-	fs->dirty = (struct row_set){ 0 };
-	fs->reshaped = false;
+	for (unsigned i = 0; i < forest_count(fs->forest); i++) {
+		fs->branch[i].dirty = (struct row_set){ 0 };
+		fs->branch[i].reshaped = false;
+	}
 }
 
 int64_t fs_wake(const struct fs *fs)
 {
-	if (fs->submitted || fs->reshaped || !row_set_empty(&fs->dirty))
+	if (fs->submitted)
 		return fs_now(fs);
+	for (unsigned i = 0; i < forest_count(fs->forest); i++)
+		if (fs->branch[i].reshaped || !row_set_empty(&fs->branch[i].dirty))
+			return fs_now(fs);
 	return poll_wake(fs);
 }
 

@@ -30,6 +30,7 @@ void reply_begin(struct reply *reply, const struct instruction *row, int model, 
 	reply->variant = instruction_variant(row, model);
 	reply->set = set;
 	reply->address = address;
+	reply->crowded = reply->roams = false;
 	reply->frames = reply->expected = reply->bytes = 0;
 	reply->reason = NULL;
 	sample->units = 0;
@@ -150,6 +151,9 @@ static enum reply_state reply_take_header(struct reply *reply, const struct fram
 		number = 1;
 	if (!number || number > SAMPLE_UNIT_MAX)
 		return reply_unfit(reply, "an impossible number of units");
+	reply->roams = reply->crowded && number > 1;
+	if (reply->roams)
+		return reply_unfit(reply, "the units of a master, on a line with other addresses");
 	reply->expected = (unsigned)number;
 	return REPLY_MORE;
 }
@@ -250,7 +254,7 @@ static enum reply_state reply_take_data(struct reply *reply, const struct frame 
 	if (reply->sample.units >= reply->expected)
 		return reply_unfit(reply, "a frame too many");
 	/* Slaves of a master may send their own frames; other data is of the unit asked. */
-	if (reply->row->header != HEADER_UNITS && frame->snd != reply->address)
+	if ((reply->row->header != HEADER_UNITS || reply->crowded) && frame->snd != reply->address)
 		return reply_unfit(reply, "data from another unit");
 	if (frame->snd == FRAME_HOST || frame->snd > FRAME_UNIT_MAX)
 		return reply_unfit(reply, "data from no unit");

@@ -68,7 +68,6 @@ static const struct {
 	int64_t min, max;
 	size_t offset, size;
 } whole_keys[] = {
-	{ "address", 1, FRAME_UNIT_MAX, offsetof(struct sim_config, address), sizeof(uint8_t) },
 	{ "units", 1, 15, offsetof(struct sim_config, units), sizeof(uint8_t) },
 	{ "cells", 1, 16, offsetof(struct sim_config, cells), sizeof(uint8_t) },
 	{ "sensors", 1, 8, offsetof(struct sim_config, sensors), sizeof(uint8_t) },
@@ -98,6 +97,29 @@ static int set_whole(struct sim_config *config, size_t key, const char *value, c
 	return 0;
 }
 
+static int set_addresses(struct sim_config *config, const char *value, char *reason, size_t size)
+{
+	const char *at = value;
+	int64_t number;
+
+	config->addresses = 0;
+	do {
+		size_t length = strcspn(at, ",");
+
+		if (value_parse_int(at, length, &number) || number < 1 || number > FRAME_UNIT_MAX ||
+		    memchr(config->address, (int)number, config->addresses) ||
+		    config->addresses == SIM_ADDRESS_MAX)
+			return refuse(
+				reason, size,
+				"address: \"%s\" is no list of at most %d whole numbers from 1 "
+				"to %d, each once",
+				value, SIM_ADDRESS_MAX, FRAME_UNIT_MAX);
+		config->address[config->addresses++] = (uint8_t)number;
+		at += length + (at[length] == ',');
+	} while (*at);
+	return 0;
+}
+
 int sim_config_set(struct sim_config *config, const char *key, const char *value, char *reason,
 		   size_t size)
 {
@@ -106,6 +128,8 @@ int sim_config_set(struct sim_config *config, const char *key, const char *value
 	for (size_t i = 0; i < WHOLE_KEYS; i++)
 		if (!strcmp(whole_keys[i].key, key))
 			return set_whole(config, i, value, reason, size);
+	if (!strcmp(key, "address"))
+		return set_addresses(config, value, reason, size);
 	if (!strcmp(key, "model"))
 		return set_model(config, value, reason, size);
 	if (!strcmp(key, "turnaround"))
@@ -133,12 +157,22 @@ static int parse_item(struct sim_config *config, const char *text, size_t length
 	return sim_config_set(config, item, value, reason, size);
 }
 
+/* To the next comma; but no key starts with a digit, so before one it is part of a list. */
+static size_t item_length(const char *text)
+{
+	size_t length = strcspn(text, ",");
+
+	while (text[length] && text[length + 1] >= '0' && text[length + 1] <= '9')
+		length += 1 + strcspn(text + length + 1, ",");
+	return length;
+}
+
 int sim_config_parse(struct sim_config *config, const char *text, char *reason, size_t size)
 {
 	if (!*text)
 		return 0;
 	for (;;) {
-		size_t length = strcspn(text, ",");
+		size_t length = item_length(text);
 		int ret = parse_item(config, text, length, reason, size);
 
 		if (ret)

@@ -357,15 +357,12 @@ static int check_config(const struct sim_config *config, const struct responder_
 	else if (config->sensors > BATTERY_SENSOR_MAX)
 		snprintf(reason, size, "sensors is %u, and a unit has at most %d", config->sensors,
 			 BATTERY_SENSOR_MAX);
-	else if (config->address > FRAME_UNIT_MAX)
-		snprintf(reason, size, "address is %u, and the highest is %d", config->address,
-			 FRAME_UNIT_MAX);
 	else
 		return 0;
 	return -EINVAL;
 }
 
-int responder_init(struct responder *responder, const struct sim_config *config,
+int responder_init(struct responder *responder, const struct sim_config *config, unsigned index,
 		   const struct instruction_table *table, int64_t now, char *reason, size_t size)
 {
 	const struct responder_profile *profile = find_profile(config->model);
@@ -383,8 +380,8 @@ int responder_init(struct responder *responder, const struct sim_config *config,
 		.table = table,
 		.profile = profile,
 		.model = model,
-		.address = config->address ? config->address : table->model[model].address,
-		.seed = config->seed,
+		.address = config->addresses ? config->address[index] : table->model[model].address,
+		.seed = config->seed + index,
 		.shape = {
 			.units = config->units,
 			.cells = config->cells ? config->cells : profile->cells,

@@ -47,11 +47,12 @@ struct sim {
 	struct pieces pieces;
 	struct frame_decoder decoder;
 	struct faults faults;
-	struct responder responder;
 	struct answer answer;
 	struct draft draft;
 	sim_observer *observer;
 	void *user;
+	unsigned responders;
+	struct responder responder[]; /* one per address */
 };
 
 static int64_t later(int64_t a, int64_t b)
@@ -160,14 +161,15 @@ static int64_t reply_start(const struct sim *sim, int64_t arrived)
 }
 
 /* The conversation of another master passes by. */
-static void queue_foreign(struct sim *sim, struct fault_plan *plan, int64_t arrived, int64_t now)
+static void queue_foreign(struct sim *sim, struct responder *responder, struct fault_plan *plan,
+			  int64_t arrived, int64_t now)
 {
 	static const char *const queries[] = { "LCD1?", "CELL?", "ERRO?", "SOCS?" };
 	struct frame request;
 
-	frame_make(&request, sim->responder.address, FRAME_HOST,
+	frame_make(&request, responder->address, FRAME_HOST,
 		   queries[sim_random_below(&plan->detail, 4)], 5);
-	responder_answer(&sim->responder, &request, &sim->answer, now);
+	responder_answer(responder, &request, &sim->answer, now);
 	queue_frame(sim, &request, reply_start(sim, arrived));
 	draft_start(sim);
 	for (unsigned i = 0; i < sim->answer.frames; i++)
@@ -196,9 +198,18 @@ static void queue_answer(struct sim *sim, struct fault_plan *plan, int64_t arriv
 	queue_draft(sim, draft, reply_start(sim, arrived) + plan->delay);
 }
 
+static struct responder *find_responder(struct sim *sim, uint8_t address)
+{
+	for (unsigned i = 0; i < sim->responders; i++)
+		if (sim->responder[i].address == address)
+			return &sim->responder[i];
+	return NULL;
+}
+
 static void answer_request(struct sim *sim, const struct frame *request, int64_t arrived,
 			   int64_t now)
 {
+	struct responder *responder = find_responder(sim, request->dst);
 	struct fault_plan plan;
 
 	if (sim->waiting >= WAITING_MAX)
@@ -207,14 +218,14 @@ static void answer_request(struct sim *sim, const struct frame *request, int64_t
 	if (plan.hit[SIM_ECHO])
 		queue_frame(sim, request,
 			    arrived - wire_time(sim, request->len + (size_t)FRAME_OVERHEAD));
-	if (plan.hit[SIM_SILENT] || request->dst != sim->responder.address)
+	if (plan.hit[SIM_SILENT] || !responder)
 		return;
 	if (plan.hit[SIM_FOREIGN])
-		queue_foreign(sim, &plan, arrived, now);
+		queue_foreign(sim, responder, &plan, arrived, now);
 	if (plan.hit[SIM_ERROR])
-		responder_refuse(&sim->responder, &sim->answer);
+		responder_refuse(responder, &sim->answer);
 	else
-		responder_answer(&sim->responder, request, &sim->answer, now);
+		responder_answer(responder, request, &sim->answer, now);
 	queue_answer(sim, &plan, arrived);
 }
 
@@ -309,12 +320,15 @@ int64_t sim_wake(const struct sim *sim)
 int sim_new(struct sim **sim, const struct sim_config *config,
 	    const struct instruction_table *table, int64_t now, char *reason, size_t size)
 {
-	struct sim *made = calloc(1, sizeof(*made));
-	int ret;
+	unsigned responders = config->addresses ? config->addresses : 1;
+	struct sim *made = calloc(1, sizeof(*made) + responders * sizeof(made->responder[0]));
+	int ret = 0;
 
 	if (!made)
 		return -ENOMEM;
-	ret = responder_init(&made->responder, config, table, now, reason, size);
+	for (; !ret && made->responders < responders; made->responders++)
+		ret = responder_init(&made->responder[made->responders], config, made->responders,
+				     table, now, reason, size);
 	if (ret) {
 		free(made);
 		return ret;
@@ -348,12 +362,12 @@ void sim_observe(struct sim *sim, sim_observer *observer, void *user)
 int sim_get(struct sim *sim, const char *mnemonic, double *value, int64_t now)
 {
 	sim->now = later(sim->now, now);
-	return responder_get(&sim->responder, mnemonic, value, now);
+	return responder_get(&sim->responder[0], mnemonic, value, now);
 }
 
 int sim_put(struct sim *sim, const char *mnemonic, double value)
 {
-	return responder_put(&sim->responder, mnemonic, value);
+	return responder_put(&sim->responder[0], mnemonic, value);
 }
 
 int sim_set_fault(struct sim *sim, const char *name, double rate)
@@ -368,7 +382,7 @@ int sim_set_fault(struct sim *sim, const char *name, double rate)
 
 void sim_exchange(struct sim *sim, const char *identity)
 {
-	responder_exchange(&sim->responder, identity, sim->now);
+	responder_exchange(&sim->responder[0], identity, sim->now);
 }
 
 void sim_set_silent(struct sim *sim, bool silent)

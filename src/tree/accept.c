@@ -36,7 +36,7 @@ static void quote(char quoted[QUOTE + 1], const char *text, size_t size)
 	quoted[length] = '\0';
 }
 
-static void explain_range(struct bus *bus, const struct instruction *row, int model,
+static void explain_range(struct device *device, const struct instruction *row, int model,
 			  const char *quoted)
 {
 	const struct instruction_variant *variant = instruction_variant(row, model);
@@ -46,31 +46,32 @@ static void explain_range(struct bus *bus, const struct instruction *row, int mo
 	tree_format_limit(row, variant->min, min);
 	tree_format_limit(row, variant->max, max);
 	if (variant->has_min && variant->has_max)
-		bus_explain(bus, "%s: %s is outside %s to %s%s%s", row->file, quoted, min, max,
-			    blank, row->unit);
+		device_explain(device, "%s: %s is outside %s to %s%s%s", row->file, quoted, min,
+			       max, blank, row->unit);
 	else if (variant->has_min || variant->has_max)
-		bus_explain(bus, "%s: %s is %s %s%s%s", row->file, quoted,
-			    variant->has_min ? "below" : "above", variant->has_min ? min : max,
-			    blank, row->unit);
+		device_explain(device, "%s: %s is %s %s%s%s", row->file, quoted,
+			       variant->has_min ? "below" : "above", variant->has_min ? min : max,
+			       blank, row->unit);
 	else
-		bus_explain(bus, "%s: %s is beyond any number of its kind", row->file, quoted);
+		device_explain(device, "%s: %s is beyond any number of its kind", row->file,
+			       quoted);
 }
 
-static void explain_text(struct bus *bus, const struct instruction *row, const char *quoted)
+static void explain_text(struct device *device, const struct instruction *row, const char *quoted)
 {
 	switch (row->type) {
 	case VALUE_FLOAT:
-		bus_explain(bus, "%s: \"%s\" is no number", row->file, quoted);
+		device_explain(device, "%s: \"%s\" is no number", row->file, quoted);
 		return;
 	case VALUE_INT:
-		bus_explain(bus, "%s: \"%s\" is no whole number", row->file, quoted);
+		device_explain(device, "%s: \"%s\" is no whole number", row->file, quoted);
 		return;
 	case VALUE_CLOCK:
-		bus_explain(bus, "%s: \"%s\" is no time hh:mm:ss", row->file, quoted);
+		device_explain(device, "%s: \"%s\" is no time hh:mm:ss", row->file, quoted);
 		return;
 	case VALUE_TEXT:
-		bus_explain(bus, "%s: \"%s\" is not of the form %s", row->file, quoted,
-			    row->pattern);
+		device_explain(device, "%s: \"%s\" is not of the form %s", row->file, quoted,
+			       row->pattern);
 		return;
 	}
 }
@@ -78,8 +79,8 @@ static void explain_text(struct bus *bus, const struct instruction *row, const c
 int tree_accept(const struct tree *tree, uint64_t ino, const char *text, size_t size,
 		struct device_write *write)
 {
-	int model = device_model(tree->device);
-	struct bus *bus = device_bus(tree->device);
+	struct device *device = tree->device;
+	int model = device_model(device);
 	const struct instruction *row;
 	char quoted[QUOTE + 1];
 	struct place place;
@@ -90,7 +91,7 @@ int tree_accept(const struct tree *tree, uint64_t ino, const char *text, size_t 
 		return -EACCES;
 	number = tree_row_number(&place);
 	row = &tree->table->row[number];
-	if (!device_writable(tree->device, number))
+	if (!device_writable(device, number))
 		return -EACCES;
 	ret = setting_parse(row, model, text, size, &write->setting);
 	if (!ret) {
@@ -99,8 +100,8 @@ int tree_accept(const struct tree *tree, uint64_t ino, const char *text, size_t 
 	}
 	quote(quoted, text, size);
 	if (ret == -ERANGE)
-		explain_range(bus, row, model, quoted);
+		explain_range(device, row, model, quoted);
 	else
-		explain_text(bus, row, quoted);
+		explain_text(device, row, quoted);
 	return ret;
 }

@@ -23,22 +23,21 @@ const char *const bus_counter_help[BUS_COUNTERS] = {
 
 static int print_state(const struct view *view, struct text *text)
 {
-	const struct bus *bus = device_bus(view->tree->device);
-	enum bus_state state = bus_state(bus);
+	const struct device *device = view->tree->device;
+	enum bus_state state = device_state(device);
 	int ret = text_add(text, bus_state_name[state]);
 
-	if (!ret && bus_shared(bus))
+	if (!ret && bus_shared(device_bus(device)))
 		ret = text_add(text, " shared");
-	if (!ret && state == BUS_ONLINE && !bus_identified(bus))
+	if (!ret && state == BUS_ONLINE && !device_identified(device))
 		ret = text_add(text, " unidentified");
 	return ret ? ret : text_add(text, "\n");
 }
 
 static int print_baud(const struct view *view, struct text *text)
 {
-	const struct bus *bus = device_bus(view->tree->device);
-	enum bus_state state = bus_state(bus);
-	uint32_t baud = bus_baud(bus);
+	enum bus_state state = device_state(view->tree->device);
+	uint32_t baud = bus_baud(device_bus(view->tree->device));
 
 	if (!baud || (state != BUS_SILENT && state != BUS_ONLINE))
 		return -ENODATA;
@@ -109,9 +108,11 @@ static const struct node nodes[] = {
 		.name = "last_error",
 		.type = NODE_PRINT,
 		.title = "last error",
-		.description = "What went wrong last and what to do about it, in one sentence; "
-			       "\"none\" if "
-			       "nothing has.",
+		.description =
+			"What went wrong last on the line and what to do about it, in one "
+			"sentence, "
+			"which begins with the address if there are several BMSs; \"none\" if "
+			"nothing has.",
 		.print = print_last_error,
 	},
 };

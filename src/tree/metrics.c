@@ -106,20 +106,34 @@ static void add_label(struct text *text, const char *before, const char *name, c
 	text_add(text, "\"");
 }
 
-static void add_place(struct text *text, const struct place *place)
+static void add_number_label(struct text *text, const char **before, const char *name,
+			     unsigned number)
 {
-	bool sensor = place->dir == DIR_SENSOR;
+	char digits[VALUE_TEXT_MAX];
 
-	if (!place->unit)
-		return;
-	text_add(text, "{unit=\"");
-	add_int(text, place->unit);
-	if (place->channel) {
-		text_add(text, sensor ? "\",sensor=\"" : "\",cell=\"");
-		add_int(text, place->channel);
-	}
-	text_add(text, "\"}");
+	value_format_int(digits, sizeof(digits), number);
+	add_label(text, *before, name, digits);
+	*before = ",";
 }
+
+/* Which BMS, if there are several, and where in it. */
+static void add_labels(const struct view *view, struct text *text, const struct place *place)
+{
+	const char *before = "{";
+
+	if (view->tree->number)
+		add_number_label(text, &before, "address",
+				 device_config(view->tree->device)->address);
+	if (place->unit)
+		add_number_label(text, &before, "unit", place->unit);
+	if (place->channel)
+		add_number_label(text, &before, place->dir == DIR_SENSOR ? "sensor" : "cell",
+				 place->channel);
+	if (*before == ',')
+		text_add(text, "}");
+}
+
+static const struct place nowhere;
 
 /* What is not known now is not there. The head comes before the first that is. */
 static void add_file(const struct view *view, struct text *text, const struct place *place,
@@ -137,7 +151,7 @@ static void add_file(const struct view *view, struct text *text, const struct pl
 	if (!*begun)
 		add_head(text, node->metric, node->description);
 	text_add(text, node->metric);
-	add_place(text, place);
+	add_labels(view, text, place);
 	text_add(text, " ");
 	if (text_end_line(text, value_format_fixed(text_end(text), text_room(text), value,
 						   node->decimals + node->metric_shift)))
@@ -203,6 +217,7 @@ static void add_setting(const struct view *view, struct text *text, unsigned num
 	setting_name(row, name);
 	add_head(text, name, row->name);
 	text_add(text, name);
+	add_labels(view, text, &nowhere);
 	text_add(text, " ");
 	row_add_number(text, row, 0, sample->number[0]);
 	text_add(text, "\n");
@@ -214,6 +229,7 @@ static void add_up(const struct view *view, struct text *text)
 
 	add_head(text, "bms_up", "Whether the BMS answers.");
 	text_add(text, "bms_up");
+	add_labels(view, text, &nowhere);
 	add_whole(text, row >= 0 && row_sample(view, (unsigned)row));
 }
 
@@ -221,12 +237,16 @@ static void add_info(const struct view *view, struct text *text)
 {
 	const struct instruction_table *table = view->tree->table;
 	int model = device_model(view->tree->device);
+	const char *before = "{";
 
 	if (model == MODEL_UNKNOWN)
 		return;
 	add_head(text, "bms_info", "What BMS it is.");
 	text_add(text, "bms_info");
-	add_label(text, "{", "model", table->model[model].name);
+	if (view->tree->number)
+		add_number_label(text, &before, "address",
+				 device_config(view->tree->device)->address);
+	add_label(text, before, "model", table->model[model].name);
 	for (unsigned row = 0; row < table->rows; row++) {
 		const struct sample *sample =
 			is_identity(&table->row[row]) ? row_sample(view, row) : NULL;
@@ -250,6 +270,7 @@ static void add_counter(const struct view *view, struct text *text, unsigned cou
 	*text_end(&name) = '\0';
 	add_head(text, buffer, bus_counter_help[counter]);
 	text_add(text, buffer);
+	add_labels(view, text, &nowhere);
 	add_whole(text, (int64_t)count);
 }
 
@@ -277,7 +298,9 @@ static const struct node nodes[] = {
 			"All of pack/ and units/ that are numbers, the settings and the counters "
 			"of bus/ in the text format of Prometheus, for the textfile collector of "
 			"its node exporter. What has no value now is left out; while the BMS is "
-			"away that is all but bms_up, which is 0, and the counters. Made when the "
+			"away that is all but bms_up, which is 0, and the counters. Of several "
+			"BMSs "
+			"on the line each series says by its label address which. Made when the "
 			"file is opened.",
 		.rows = metrics_rows,
 		.print = print_metrics,

@@ -187,7 +187,7 @@ static void link_show(struct snapshot *shot)
 	struct json *json = &shot->json;
 
 	json_open(json, "link", '{');
-	json_string(json, "state", bus_state_name[bus_state(bus)]);
+	json_string(json, "state", bus_state_name[device_state(shot->tree->device)]);
 	json_string(json, "last_error", bus_last_error(bus)[0] ? bus_last_error(bus) : NULL);
 	json_open(json, "counters", '{');
 	for (unsigned i = 0; i < BUS_COUNTERS; i++)
@@ -198,9 +198,9 @@ static void link_show(struct snapshot *shot)
 
 static const enum dir_kind shown[] = { DIR_PACK, DIR_UNITS };
 
-static uint64_t shown_dir(size_t i)
+static uint64_t shown_dir(const struct tree *tree, size_t i)
 {
-	return place_pack((struct place){ .dir = (uint8_t)shown[i], .entry = ENTRY_SELF });
+	return tree_ino(tree, (struct place){ .dir = (uint8_t)shown[i], .entry = ENTRY_SELF });
 }
 
 int print_snapshot(const struct view *view, struct text *text)
@@ -222,13 +222,13 @@ int print_snapshot(const struct view *view, struct text *text)
 			row_show(&shot, row);
 	json_close(&shot.json, '{');
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
-		dir_show(&shot, shown_dir(i), dir_node(shown[i])->name);
+		dir_show(&shot, shown_dir(tree, i), dir_node(shown[i])->name);
 	json_open(&shot.json, "failed", '{');
 	for (unsigned row = 0; row < tree->table->rows; row++)
 		if (row_set_has(&rows, row))
 			row_show_failure(&shot, row);
 	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
-		dir_show_failures(&shot, shown_dir(i));
+		dir_show_failures(&shot, shown_dir(tree, i));
 	json_close(&shot.json, '{');
 	json_close(&shot.json, '{');
 	text_add(text, "\n");

@@ -51,6 +51,11 @@ static bool tree_find_row(const struct tree *tree, const struct place *place)
 	       tree_row_number(place) < tree->table->rows;
 }
 
+uint64_t tree_ino(const struct tree *tree, struct place place)
+{
+	return (uint64_t)tree->number << TREE_NUMBER_SHIFT | place_pack(place);
+}
+
 bool tree_find(const struct tree *tree, uint64_t ino, struct place *place)
 {
 	const struct dir *dir;
@@ -58,7 +63,8 @@ bool tree_find(const struct tree *tree, uint64_t ino, struct place *place)
 	bool channels;
 
 	*place = place_unpack((uint32_t)ino);
-	if (ino > UINT32_MAX || place->dir >= DIRS || place->entry < ENTRY_SELF)
+	if (ino >> TREE_NUMBER_SHIFT != tree->number || place->dir >= DIRS ||
+	    place->entry < ENTRY_SELF)
 		return false;
 	if (place->dir == DIR_ROWS)
 		return tree_find_row(tree, place);
@@ -113,7 +119,7 @@ static void tree_bind(struct tree *tree, enum dir_kind kind)
 	}
 }
 
-int tree_new(struct tree **made, struct device *device, const char *name)
+int tree_new(struct tree **made, struct device *device, const char *name, unsigned number)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
 
@@ -121,6 +127,7 @@ int tree_new(struct tree **made, struct device *device, const char *name)
 		return -ENOMEM;
 	tree->device = device;
 	tree->table = device_table(device);
+	tree->number = number;
 	snprintf(tree->name, sizeof(tree->name), "%s", name);
 	for (unsigned kind = 0; kind < DIRS; kind++)
 		if (tree_dirs[kind])
@@ -132,6 +139,16 @@ int tree_new(struct tree **made, struct device *device, const char *name)
 void tree_free(struct tree *tree)
 {
 	free(tree);
+}
+
+struct device *tree_device(const struct tree *tree)
+{
+	return tree->device;
+}
+
+uint64_t tree_root(const struct tree *tree)
+{
+	return tree_ino(tree, (struct place){ .entry = ENTRY_SELF });
 }
 
 const char *tree_target(const struct tree *tree, uint64_t ino)

@@ -42,8 +42,8 @@ static bool node_visible(const struct tree *tree, enum dir_kind kind, size_t ind
 	return true;
 }
 
-/* The inode of node @index of directory @dir, as number @number of its kind. */
-static uint64_t node_ino(const struct place *dir, size_t index, unsigned number)
+/* The place of node @index of directory @dir, as number @number of its kind. */
+static struct place node_place(const struct place *dir, size_t index, unsigned number)
 {
 	const struct node *node = &tree_dirs[dir->dir]->node[index];
 	struct place place = *dir;
@@ -53,7 +53,7 @@ static uint64_t node_ino(const struct place *dir, size_t index, unsigned number)
 	if (node->number == NUMBER_CHANNEL)
 		place.channel = (uint8_t)number;
 	if (node->type == NODE_DIR)
-		return place_pack(place_self(node->dir, &place));
+		return place_self(node->dir, &place);
 	place.entry = (uint8_t)(ENTRY_FIRST + index);
 	if (node->type == NODE_ALIAS) {
 		const struct dir *other = tree_dirs[node->dir];
@@ -63,7 +63,7 @@ static uint64_t node_ino(const struct place *dir, size_t index, unsigned number)
 		place.dir = (uint8_t)node->dir;
 		place.entry = (uint8_t)(ENTRY_FIRST + index);
 	}
-	return place_pack(place);
+	return place;
 }
 
 /* Where an alias leads, its sources are what decides. */
@@ -74,7 +74,7 @@ static bool alias_visible(const struct tree *tree, const struct place *dir, size
 
 	if (node->type != NODE_ALIAS)
 		return node_visible(tree, dir->dir, index);
-	place = place_unpack((uint32_t)node_ino(dir, index, 0));
+	place = node_place(dir, index, 0);
 	return node_visible(tree, place.dir, place.entry - (size_t)ENTRY_FIRST);
 }
 
@@ -127,12 +127,18 @@ unsigned node_count(const struct tree *tree, const struct node *node, unsigned u
 	return shape->known ? node->count(shape, unit) : unknown;
 }
 
-static uint64_t row_ino(unsigned row)
+static uint64_t row_ino(const struct tree *tree, unsigned row)
 {
-	return place_pack((struct place){
-		.dir = DIR_ROWS,
-		.entry = (uint8_t)(ENTRY_FIRST + row),
-	});
+	return tree_ino(tree, (struct place){
+				      .dir = DIR_ROWS,
+				      .entry = (uint8_t)(ENTRY_FIRST + row),
+			      });
+}
+
+static uint64_t node_ino(const struct tree *tree, const struct place *dir, size_t index,
+			 unsigned number)
+{
+	return tree_ino(tree, node_place(dir, index, number));
 }
 
 static bool find_dir(const struct tree *tree, uint64_t ino, struct place *place)
@@ -160,11 +166,12 @@ uint64_t tree_lookup(const struct tree *tree, uint64_t parent, const char *name)
 			return 0;
 		if ((unsigned)number > node_count(tree, node, place.unit, node->max))
 			return 0;
-		return alias_visible(tree, &place, i) ? node_ino(&place, i, (unsigned)number) : 0;
+		return alias_visible(tree, &place, i) ? node_ino(tree, &place, i, (unsigned)number)
+						      : 0;
 	}
 	for (unsigned row = 0; place.dir == DIR_ROOT && row < tree->table->rows; row++)
 		if (!strcmp(tree->table->row[row].file, name))
-			return device_has(tree->device, row) ? row_ino(row) : 0;
+			return device_has(tree->device, row) ? row_ino(tree, row) : 0;
 	return 0;
 }
 
@@ -175,7 +182,7 @@ static uint64_t row_entry(const struct tree *tree, unsigned index, char *name)
 		if (!device_has(tree->device, row) || index--)
 			continue;
 		name_write(name, TREE_NAME_MAX, tree->table->row[row].file, 0);
-		return row_ino(row);
+		return row_ino(tree, row);
 	}
 	return 0;
 }
@@ -197,7 +204,7 @@ uint64_t tree_entry(const struct tree *tree, uint64_t ino, unsigned index, char 
 		if (index < count) {
 			name_write(name, TREE_NAME_MAX, node_pattern(tree, node),
 				   index + 1 + node->skip);
-			return node_ino(&place, i, index + 1);
+			return node_ino(tree, &place, i, index + 1);
 		}
 		index -= count;
 	}
@@ -209,10 +216,10 @@ uint64_t tree_parent(const struct tree *tree, uint64_t ino)
 	struct place place;
 
 	if (!tree_find(tree, ino, &place) || place.dir == DIR_ROWS)
-		return TREE_ROOT;
+		return tree_root(tree);
 	if (place.entry != ENTRY_SELF)
-		return place_pack(place_self(place.dir, &place));
-	return place_pack(place_self(tree_dirs[place.dir]->parent, &place));
+		return tree_ino(tree, place_self(place.dir, &place));
+	return tree_ino(tree, place_self(tree_dirs[place.dir]->parent, &place));
 }
 
 /* Adds the name of @place, with a slash behind that of a directory. */
@@ -243,7 +250,7 @@ void tree_path(const struct tree *tree, uint64_t ino, char *path, size_t size)
 
 	if (!size)
 		return;
-	while (ino != TREE_ROOT && depth < DIRS && tree_find(tree, ino, &above[depth])) {
+	while (ino != tree_root(tree) && depth < DIRS && tree_find(tree, ino, &above[depth])) {
 		ino = tree_parent(tree, ino);
 		depth++;
 	}

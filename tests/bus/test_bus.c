@@ -255,13 +255,13 @@ static void test_idle_is_silent(void **state)
 	(void)state;
 	world->user = &bms;
 	assert_true(bus_wake(world->bus) == NSEC_NEVER);
-	assert_int_equal(bus_state(world->bus), BUS_CLOSED);
+	assert_int_equal(peer_state(world->bus, world->peer), BUS_CLOSED);
 	world_submit(world, "CMAX", NULL);
 	assert_true(bus_wake(world->bus) <= world->fake.now);
 	fake_run(&world->fake, world->bus, NULL, MSEC(100), &world->done);
 	assert_int_equal(world->error, 0);
-	assert_int_equal(bus_state(world->bus), BUS_ONLINE);
-	assert_true(bus_identified(world->bus));
+	assert_int_equal(peer_state(world->bus, world->peer), BUS_ONLINE);
+	assert_true(peer_identified(world->peer));
 	world->fake.log[0] = '\0';
 	/* Noise that looks like the start of a frame does not wake anybody either. */
 	fake_bytes(&world->fake, MSEC(50), "\x55\x00\x01\x09", 4);
@@ -362,11 +362,11 @@ static void test_silence_fails_all_at_once(void **state)
 		assert_true(ask[i].when == ask[0].when);
 	}
 	assert_int_equal(world->losses, 1);
-	assert_int_equal(bus_state(world->bus), BUS_SILENT);
+	assert_int_equal(peer_state(world->bus, world->peer), BUS_SILENT);
 	assert_non_null(strstr(bus_last_error(world->bus), "address 1, 56000 baud"));
 	bms.dead = false;
 	assert_int_equal(world_ask(world, "CMAX", NULL), 0);
-	assert_int_equal(bus_state(world->bus), BUS_ONLINE);
+	assert_int_equal(peer_state(world->bus, world->peer), BUS_ONLINE);
 	assert_int_equal(world->identities, 2);
 	assert_int_equal(world->changes, 0);
 	world_free(world);
@@ -385,7 +385,7 @@ static void test_mute(void **state)
 	assert_int_equal(world_ask(world, "CMAX", NULL), 0);
 	assert_true(world->fake.now - begin >= PEER_LATEST);
 	assert_string_equal(world->fake.log, "*IDN? *IDN? *IDN? CMAX? ");
-	assert_false(bus_identified(world->bus));
+	assert_false(peer_identified(world->peer));
 	begin = world->fake.now;
 	assert_int_equal(world_ask(world, "CMAX", NULL), 0);
 	assert_true(world->fake.now - begin < MSEC(100));
@@ -533,6 +533,57 @@ static void test_two_peers(void **state)
 	world_free(world);
 }
 
+static void answer_as_master(struct fake_link *fake, const struct frame *frame)
+{
+	static const float cell[] = { 3.25f, 3.5f };
+
+	fake_text(fake, MSEC(5), frame->dst, "2");
+	fake_floats(fake, MSEC(5), frame->dst, cell, 2);
+	fake_floats(fake, MSEC(5), 2, cell, 2);
+}
+
+/* The units of a master are no peers: what they say is taken for nobody's, and not asked for again. */
+static void test_master_among_others(void **state)
+{
+	struct bms bms = { .identity = IDENTITY, .odd = answer_as_master };
+	struct world *world = clear_world(&bms);
+	struct peer *second;
+	struct ask ask;
+
+	(void)state;
+	assert_int_equal(bus_add_peer(world->bus, &second, 2, &world_observer, world), 0);
+	bms.odd_times = 1;
+	assert_int_equal(world_ask(world, "CELL", NULL), -EIO);
+	assert_int_equal(bms.odd_times, 0);
+	assert_non_null(strstr(bus_last_error(world->bus), "mount it without other addresses"));
+	ask_init(&ask, world, second, "CELL");
+	bus_submit(world->bus, &ask.transaction);
+	run(world, 10 * NSEC_PER_SEC);
+	assert_int_equal(ask.error, 0);
+	assert_int_equal(world_ask(world, "CMAX", NULL), 0);
+	assert_int_equal(world_ask(world, "CELL", NULL), -EIO);
+	world_free(world);
+}
+
+/* The state of the line is that of each. */
+static void test_one_of_two_is_silent(void **state)
+{
+	struct bms bms = { .identity = IDENTITY, .only = 1 };
+	struct world *world = clear_world(&bms);
+	struct peer *second;
+	struct ask ask;
+
+	(void)state;
+	assert_int_equal(bus_add_peer(world->bus, &second, 2, &world_observer, world), 0);
+	ask_init(&ask, world, second, "CMAX");
+	bus_submit(world->bus, &ask.transaction);
+	run(world, 10 * NSEC_PER_SEC);
+	assert_int_equal(ask.error, -ETIMEDOUT);
+	assert_int_equal(peer_state(world->bus, world->peer), BUS_ONLINE);
+	assert_int_equal(peer_state(world->bus, second), BUS_SILENT);
+	world_free(world);
+}
+
 static void test_link_that_does_not_open(void **state)
 {
 	struct bms bms = { .identity = IDENTITY };
@@ -547,7 +598,7 @@ static void test_link_that_does_not_open(void **state)
 		assert_int_equal(world_ask(world, "CMAX", NULL), -ENODEV);
 		assert_true(world->fake.now == begin);
 		assert_int_equal(world->fake.opens, 1 + i / 5);
-		assert_int_equal(bus_state(world->bus), BUS_ABSENT);
+		assert_int_equal(peer_state(world->bus, world->peer), BUS_ABSENT);
 		run(world, MSEC(100));
 	}
 	assert_non_null(strstr(bus_last_error(world->bus), "no such device"));
@@ -577,14 +628,14 @@ static void test_opening_takes_time(void **state)
 		world_submit(world, "CMAX", NULL);
 		run(world, NSEC_PER_SEC);
 		assert_false(world->done);
-		assert_int_equal(bus_state(world->bus), BUS_OPENING);
+		assert_int_equal(peer_state(world->bus, world->peer), BUS_OPENING);
 		assert_true(bus_wake(world->bus) == NSEC_NEVER);
 		assert_int_equal(world->fake.requests, 0);
 		world->fake.open_result = row[i].result;
 		fake_run(&world->fake, world->bus, NULL, NSEC_PER_SEC, &world->done);
 		assert_true(world->done);
 		assert_int_equal(world->error, row[i].error);
-		assert_int_equal(bus_state(world->bus), row[i].state);
+		assert_int_equal(peer_state(world->bus, world->peer), row[i].state);
 		world_free(world);
 	}
 }
@@ -614,7 +665,7 @@ static void test_hang_up(void **state)
 			assert_int_equal(ask[i].error, -ENODEV);
 		}
 		assert_int_equal(world->losses, 1);
-		assert_int_equal(bus_state(world->bus), BUS_CLOSED);
+		assert_int_equal(peer_state(world->bus, world->peer), BUS_CLOSED);
 		assert_int_equal(world->fake.closes, 1);
 		assert_int_equal(world_ask(world, "CMAX", NULL), -ENODEV);
 		bms.dead = false;
@@ -797,6 +848,8 @@ int main(void)
 		cmocka_unit_test(test_withdraw),
 		cmocka_unit_test(test_done_may_do_anything),
 		cmocka_unit_test(test_two_peers),
+		cmocka_unit_test(test_master_among_others),
+		cmocka_unit_test(test_one_of_two_is_silent),
 		cmocka_unit_test(test_link_that_does_not_open),
 		cmocka_unit_test(test_opening_takes_time),
 		cmocka_unit_test(test_hang_up),

@@ -55,7 +55,7 @@ static void test_defaults(void **state)
 	assert_false(options->foreground || options->debug || options->unlock ||
 		     options->read_only || options->private || options->allow_other);
 	assert_int_equal(options->baud, 56000);
-	assert_int_equal(options->address, 0);
+	assert_int_equal(options->addresses, 0);
 	assert_int_equal(options->tries, 3);
 	assert_int_equal(options->timeout, 350 * NSEC_PER_MSEC);
 	assert_int_equal(options->deadline, 5 * NSEC_PER_SEC);
@@ -64,7 +64,7 @@ static void test_defaults(void **state)
 	assert_int_equal(options->grace, 0);
 	assert_int_equal(options->wait, 2 * NSEC_PER_SEC);
 	assert_string_equal(options->model, "auto");
-	assert_string_equal(options->name, "bms0");
+	assert_null(options->name);
 	assert_int_equal(options->instructions_count, 0);
 	assert_int_equal(options->uid, getuid());
 	assert_int_equal(options->gid, OPTIONS_NO_GROUP);
@@ -89,7 +89,8 @@ static void test_all_set(void **state)
 	assert_string_equal(options->device, "sim:");
 	assert_string_equal(options->mountpoint, "/m");
 	assert_int_equal(options->baud, 115200);
-	assert_int_equal(options->address, 127);
+	assert_int_equal(options->addresses, 1);
+	assert_int_equal(options->address[0], 127);
 	assert_int_equal(options->timeout, 200 * NSEC_PER_MSEC);
 	assert_int_equal(options->tries, 5);
 	assert_int_equal(options->deadline, 1500 * NSEC_PER_MSEC);
@@ -237,6 +238,10 @@ static void test_refused(void **state)
 		{ "-o address=0 sim: /m", "1 to 127" },
 		{ "-o address=128 sim: /m", "1 to 127" },
 		{ "-o address=-1 sim: /m", "1 to 127" },
+		{ "-o address=1,128 sim: /m", "1 to 127" },
+		{ "-o address=1,2,1 sim: /m", "there twice" },
+		{ "-o address= sim: /m", "1 to 127" },
+		{ "-o address=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17 sim: /m", "at most 16" },
 		{ "-o address=4294967297 sim: /m", "1 to 127" },
 		{ "-o timeout=0 sim: /m", "0.01 to 60" },
 		{ "-o timeout=61 sim: /m", "0.01 to 60" },
@@ -254,10 +259,10 @@ static void test_refused(void **state)
 		{ "-o wait=3601 sim: /m", "0 to 3600" },
 		{ "-o model= sim: /m", "model=" },
 		{ "-o instructions= sim: /m", "instructions=" },
-		{ "-o name= sim: /m", "name=: must be 1 to 31 letters" },
+		{ "-o name= sim: /m", "name=: must be 1 to 28 letters" },
 		{ "-o name=a/b sim: /m", "name=a/b:" },
 		{ "-o name=.. sim: /m", "name=..:" },
-		{ "-o name=a23456789b123456789c123456789d12 sim: /m", "1 to 31" },
+		{ "-o name=a23456789b123456789c123456789d12 sim: /m", "1 to 28" },
 		{ "-o unlock=1 sim: /m", "unlock=1" },
 		{ "-o uid=no-such-user sim: /m", "no-such-user" },
 		{ "-o uid=4294967295 sim: /m", "4294967295" },

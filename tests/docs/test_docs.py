@@ -72,7 +72,7 @@ class Options(unittest.TestCase):
         """Maps NAME to its default, in words, or None."""
         found = {}
         for line in help_of(BMSFS).split("OPTIONS, with")[1].splitlines():
-            match = re.match(r"  (\w+)(?:=\w+)? .*?(?:\[(.*)\])?$", line)
+            match = re.match(r"  (\w+)(?:=\S+)?  .*?(?:\[([^\[]*)\])?$", line)
             if match:
                 found[match[1]] = match[2]
         return found
@@ -136,6 +136,8 @@ class Names(unittest.TestCase):
 
         def known(name):
             parts = name.rstrip("/").split("/")
+            if parts[0].isdigit():  # the address of one of several
+                parts = parts[1:]
             if parts[0] == "cells" and len(parts) > 1:
                 parts = ["units", "1", *parts]
             for at in range(1, len(parts)):

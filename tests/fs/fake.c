@@ -315,10 +315,34 @@ void fake_init(struct device *device, struct tree *tree)
 	TAILQ_INIT(&device->query);
 	TAILQ_INIT(&device->write);
 	*tree = (struct tree){ .device = device };
+	device->tree = tree;
 }
 
-void bus_explain(struct bus *bus, const char *format, ...)
+int tree_new(struct tree **tree, struct device *device, const char *name, unsigned number)
 {
-	(void)bus;
+	(void)name;
+	*tree = device->tree;
+	return number ? -EINVAL : 0;
+}
+
+void tree_free(struct tree *tree)
+{
+	(void)tree;
+}
+
+struct device *tree_device(const struct tree *tree)
+{
+	return tree->device;
+}
+
+uint64_t tree_root(const struct tree *tree)
+{
+	(void)tree;
+	return TREE_ROOT;
+}
+
+void device_explain(const struct device *device, const char *format, ...)
+{
+	(void)device;
 	(void)format;
 }

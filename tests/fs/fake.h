@@ -6,7 +6,7 @@
 #ifndef BMSFS_TEST_FAKE_H
 #define BMSFS_TEST_FAKE_H
 
-#include "tree/tree.h"
+#include "tree/forest.h"
 
 #define FAKE_ROWS   4
 #define FAKE_TTL    NSEC_PER_SEC
@@ -23,6 +23,7 @@ struct device {
 	struct instruction row[FAKE_ROWS];
 	struct shape shape;
 	int model;
+	struct tree *tree;
 	const struct device_observer *observer;
 	void *user;
 

@@ -67,6 +67,7 @@ static struct stage {
 	struct fs *fs;
 	struct device device;
 	struct tree tree;
+	struct forest *forest;
 	char log[65536];
 	size_t logged;
 } stage;
@@ -135,7 +136,10 @@ static int setup(void **state)
 	if (mount_stage() || mount_identify(stage.place, stage.id, sizeof(stage.id)))
 		return -1;
 	fake_init(&stage.device, &stage.tree);
-	return fs_attach(stage.fs, &stage.device, &stage.tree);
+	if (forest_new(&stage.forest, &(struct device *){ &stage.device }, 1, "bms0"))
+		return -1;
+	fs_attach(stage.fs, stage.forest);
+	return 0;
 }
 
 static int setup_debug(void **state)
@@ -169,6 +173,7 @@ static int teardown(void **state)
 		error = fs_receive(stage.fs);
 	fs_stop(stage.fs);
 	fs_free(stage.fs);
+	forest_free(stage.forest);
 	alarm(0);
 	return rmdir(stage.place) || error != -ENODEV ? -1 : 0;
 }

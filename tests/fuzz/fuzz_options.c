@@ -52,7 +52,9 @@ static void check_options(const struct options *options)
 	CHECK(options->action != ACTION_LIST || !options->device);
 	CHECK(options->foreground || !options->debug);
 	CHECK(options->baud >= 50 && options->baud <= 4000000);
-	CHECK(options->address <= 127);
+	CHECK(options->addresses <= FOREST_MAX);
+	for (unsigned i = 0; i < options->addresses; i++)
+		CHECK(options->address[i] >= 1 && options->address[i] <= 127);
 	CHECK(options->tries >= 1 && options->tries <= 10);
 	check_time(options->timeout, 0.01, 60);
 	check_time(options->deadline, 0.1, 3600);

@@ -144,7 +144,7 @@ static int make_tree(void)
 	if (!err)
 		err = device_new(&device, bus, &table, &config);
 	if (!err)
-		err = tree_new(&tree, device, "bms0");
+		err = tree_new(&tree, device, "bms0", 0);
 	if (!err)
 		tree_free(tree);
 	if (device)

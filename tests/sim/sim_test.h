@@ -35,8 +35,8 @@ static inline void bench_open(struct bench *bench, const struct sim_config *conf
 	assert_int_equal(instruction_table_init(&bench->table, &error), 0);
 	if (sim_new(&bench->sim, config, &bench->table, bench->now, reason, sizeof(reason)))
 		fail_msg("%s", reason);
-	bench->address = config->address;
-	if (!bench->address)
+	bench->address = config->address[0];
+	if (!config->addresses)
 		bench->address =
 			bench->table.model[model_find(&bench->table, config->model)].address;
 }

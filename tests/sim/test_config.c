@@ -12,12 +12,14 @@ static void test_every_key(void **state)
 
 	(void)state;
 	assert_int_equal(sim_config_parse(&config,
-					  "model=master,address=17,units=3,cells=12,sensors=2,"
+					  "model=master,address=17,3,units=3,cells=12,sensors=2,"
 					  "baud=115200,turnaround=2.5,seed=9,drop=0.25,foreign=1",
 					  reason, sizeof(reason)),
 			 0);
 	assert_string_equal(config.model, "master");
-	assert_int_equal(config.address, 17);
+	assert_int_equal(config.addresses, 2);
+	assert_int_equal(config.address[0], 17);
+	assert_int_equal(config.address[1], 3);
 	assert_int_equal(config.units, 3);
 	assert_int_equal(config.cells, 12);
 	assert_int_equal(config.sensors, 2);
@@ -69,6 +71,8 @@ static void test_refusals_say_why(void **state)
 		{ "sensors=9", "1 to 8" },
 		{ "address=0", "1 to 127" },
 		{ "address=128", "1 to 127" },
+		{ "address=2,2", "each once" },
+		{ "address=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17", "at most 16" },
 		{ "address=1.5", "address" },
 		{ "turnaround=-1", "milliseconds" },
 		{ "turnaround=10001", "milliseconds" },

@@ -29,7 +29,7 @@ static void open_bms(const char *model, uint8_t units)
 	snprintf(config.model, sizeof(config.model), "%s", model);
 	config.units = units;
 	assert_int_equal(instruction_table_init(&bms.table, &error), 0);
-	if (responder_init(&bms.responder, &config, &bms.table, 0, reason, sizeof(reason)))
+	if (responder_init(&bms.responder, &config, 0, &bms.table, 0, reason, sizeof(reason)))
 		fail_msg("%s", reason);
 }
 
@@ -443,12 +443,11 @@ static void test_impossible_shapes_are_refused(void **state)
 {
 	static const struct {
 		const char *model, *word;
-		uint8_t units, cells, sensors, address;
+		uint8_t units, cells, sensors;
 	} rows[] = {
-		{ "3q", "3q", 1, 0, 0, 0 },        { "1q", "units", 2, 0, 0, 0 },
-		{ "1q", "units", 0, 0, 0, 0 },     { "master", "units", 16, 0, 0, 0 },
-		{ "1q", "cells", 1, 17, 0, 0 },    { "1q", "sensors", 1, 0, 9, 0 },
-		{ "1q", "address", 1, 0, 0, 128 },
+		{ "3q", "3q", 1, 0, 0 },     { "1q", "units", 2, 0, 0 },
+		{ "1q", "units", 0, 0, 0 },  { "master", "units", 16, 0, 0 },
+		{ "1q", "cells", 1, 17, 0 }, { "1q", "sensors", 1, 0, 9 },
 	};
 	struct sim_config config = sim_config_default;
 	char reason[128];
@@ -460,8 +459,7 @@ static void test_impossible_shapes_are_refused(void **state)
 		config.units = rows[i].units;
 		config.cells = rows[i].cells;
 		config.sensors = rows[i].sensors;
-		config.address = rows[i].address;
-		assert_int_equal(responder_init(&bms.responder, &config, &bms.table, 0, reason,
+		assert_int_equal(responder_init(&bms.responder, &config, 0, &bms.table, 0, reason,
 						sizeof(reason)),
 				 -EINVAL);
 		assert_non_null(strstr(reason, rows[i].word));
@@ -486,7 +484,8 @@ static void test_rows_of_a_users_table(void **state)
 		fail_msg("%s", error.text);
 	snprintf(config.model, sizeof(config.model), "mine");
 	assert_int_equal(
-		responder_init(&bms.responder, &config, &bms.table, 0, reason, sizeof(reason)), 0);
+		responder_init(&bms.responder, &config, 0, &bms.table, 0, reason, sizeof(reason)),
+		0);
 	assert_int_equal(bms.responder.address, 9);
 	expect("*IDN?", "MY OWN BMS");
 	expect("XONE?", "2.00000e0");

@@ -313,7 +313,7 @@ static int world_build(struct world *world)
 	if (!err)
 		err = device_new(&world->device, world->bus, world->table, &world->config);
 	if (!err)
-		err = tree_new(&world->tree, world->device, "bms0");
+		err = tree_new(&world->tree, world->device, "bms0", 0);
 	if (err)
 		return err;
 	bus_observe(world->bus, tell_frame, world);

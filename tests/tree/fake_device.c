@@ -159,6 +159,11 @@ bool device_has(const struct device *device, unsigned row)
 	return instruction_variant(&device->table.row[row], device->model)->present;
 }
 
+const struct device_config *device_config(const struct device *device)
+{
+	return &device->config;
+}
+
 bool device_writable(const struct device *device, unsigned row)
 {
 	const struct instruction *instruction = &device->table.row[row];
@@ -172,9 +177,9 @@ int64_t bus_now(const struct bus *bus)
 	return FAKE_NOW;
 }
 
-enum bus_state bus_state(const struct bus *bus)
+enum bus_state device_state(const struct device *device)
 {
-	return bus->state;
+	return device->bus.state;
 }
 
 bool bus_shared(const struct bus *bus)
@@ -182,9 +187,9 @@ bool bus_shared(const struct bus *bus)
 	return bus->shared;
 }
 
-bool bus_identified(const struct bus *bus)
+bool device_identified(const struct device *device)
 {
-	return bus->identified;
+	return device->bus.identified;
 }
 
 uint32_t bus_baud(const struct bus *bus)
@@ -202,8 +207,9 @@ const char *bus_last_error(const struct bus *bus)
 	return bus->last_error;
 }
 
-void bus_explain(struct bus *bus, const char *format, ...)
+void device_explain(const struct device *device, const char *format, ...)
 {
+	struct bus *bus = (struct bus *)&device->bus;
 	va_list args;
 
 	va_start(args, format);

@@ -19,7 +19,7 @@ int fixture_setup(void **state)
 	fixture->device.bus.identified = true;
 	fake_shape(&fixture->device, 1, 14, 3);
 	*state = fixture;
-	return tree_new(&fixture->tree, &fixture->device, "bms0");
+	return tree_new(&fixture->tree, &fixture->device, "bms0", 0);
 }
 
 int fixture_teardown(void **state)

@@ -508,7 +508,7 @@ int main(int argc, char *argv[])
 	if (argc != 2 && !update)
 		die("usage: test_tree_abi DIR [--update]");
 	fake_init(&abi.fixture.device, NULL);
-	if (tree_new(&abi.fixture.tree, &abi.fixture.device, "bms0"))
+	if (tree_new(&abi.fixture.tree, &abi.fixture.device, "bms0", 0))
 		die("no memory");
 	failed = find_stale(argv[1]);
 	walk_models(&abi);

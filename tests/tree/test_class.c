@@ -316,7 +316,7 @@ static void test_name(void **state)
 	struct fixture *other = calloc(1, sizeof(*other));
 
 	assert_non_null(other);
-	assert_int_equal(tree_new(&other->tree, &fixture->device, "house"), 0);
+	assert_int_equal(tree_new(&other->tree, &fixture->device, "house", 0), 0);
 	assert_int_equal(fixture_ino(other, "class/power_supply/bms0"), 0);
 	assert_true(fixture_lists(other, "class/power_supply", "house"));
 	fixture_expect(other, "class/hwmon/hwmon0/name", "house\n");

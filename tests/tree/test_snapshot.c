@@ -51,7 +51,7 @@ static void test_away(void **state)
 		fixture->device.error[row] = -ENODEV;
 	fixture->device.model = MODEL_UNKNOWN;
 	fake_shape(&fixture->device, 0, 0, 0);
-	bus_explain(&fixture->device.bus, "%s", "\"x\" is gone");
+	device_explain(&fixture->device, "%s", "\"x\" is gone");
 	text = fixture_read(fixture, PATH);
 	assert_null(strstr(text, "\"value\""));
 	assert_non_null(strstr(text, "\"last_error\": \"\\\"x\\\" is gone\""));

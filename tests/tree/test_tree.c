@@ -120,7 +120,7 @@ static void test_derived_needs_its_fields(void **state)
 	(void)state;
 	fake_init(&device, "[LCD1]\nfields = pack_voltage:f32:V\n");
 	device.table.row[fake_row(&device, "CAPA")].type = VALUE_TEXT;
-	assert_int_equal(tree_new(&tree, &device, "bms0"), 0);
+	assert_int_equal(tree_new(&tree, &device, "bms0", 0), 0);
 	pack = tree_lookup(tree, TREE_ROOT, "pack");
 	assert_true(tree_lookup(tree, pack, "voltage") != 0);
 	assert_int_equal(tree_lookup(tree, pack, "soc"), 0);

@@ -148,7 +148,7 @@ void bench_start(struct bench *bench, const struct sim_config *config, bool unlo
 	bench->model = model_find(&bench->table, config->model);
 	device.address = bench->table.model[bench->model].address;
 	if (device_new(&bench->device, bench->bus, &bench->table, &device) ||
-	    tree_new(&bench->tree, bench->device, "bms0"))
+	    tree_new(&bench->tree, bench->device, "bms0", 0))
 		give_up("cannot be built");
 	sim_observe(bench->sim, observe, bench);
 	device_start(bench->device);

@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Several BMSs on one pair of wires: each has a tree of its own, and none speaks for another."""
+import errno
+import os
+import random
+
+import harness
+from harness import Call
+
+LIVE = ["SOC", "pack/voltage", "units/1/cells/3/voltage"]
+
+
+def numbers(text):
+    return [float(line) for line in text.splitlines()]
+
+
+class Addresses(harness.MountTest):
+    def test_listing(self):
+        """What one BMS shows at the root, each of several shows in its directory."""
+        one = self.mount("sim:")
+        two = self.mount("sim:address=1,2")
+        self.assertEqual(sorted(os.listdir(two.place)), ["1", "2"])
+        wanted = self.files(one.place)
+        self.assertGreater(len(wanted), 100)
+        self.assertEqual(self.files(two.path("1")),
+                         [name.replace("bms0", "bms1") for name in wanted])
+
+    @staticmethod
+    def files(place):
+        found = []
+        for folder, folders, names in os.walk(place):
+            found += [os.path.relpath(os.path.join(folder, name), place)
+                      for name in folders + names]
+        return sorted(found)
+
+    def test_inodes(self):
+        mount = self.mount("sim:address=1,2,16")
+        seen = {}
+        for folder, folders, names in os.walk(mount.place):
+            for name in folders + names:
+                path = os.path.join(folder, name)
+                if not path.endswith(("SOC", "soc", "SOH", "soh")):
+                    stat = os.lstat(path)
+                    self.assertNotIn(stat.st_ino, seen, (path, seen.get(stat.st_ino)))
+                    seen[stat.st_ino] = path
+        self.assertEqual(os.stat(mount.path("2/..")).st_ino, os.stat(mount.place).st_ino)
+        self.assertEqual(os.stat(mount.path("2/pack/..")).st_ino, os.stat(mount.path("2")).st_ino)
+        self.assertEqual(os.stat(mount.path("2/SOC")).st_ino,
+                         os.stat(mount.path("2/pack/soc")).st_ino)
+        self.assertEqual(os.listxattr(mount.place), [])
+        self.assert_errno(errno.ENODATA, os.getxattr, mount.place, "user.bms.name")
+        self.assertIn("user.bms.unit", os.listxattr(mount.path("16/CMAX")))
+        self.assert_errno(errno.EPERM, os.chmod, mount.place, 0o700)
+        self.assert_errno(errno.ENOENT, os.stat, mount.path("3"))
+        self.assert_errno(errno.ENOENT, os.stat, mount.path("SOC"))
+        self.assert_errno(errno.EPERM, os.mkdir, mount.path("3"))
+
+    def test_names(self):
+        """Readers that gather all batteries can tell them apart."""
+        mount = self.mount("sim:address=1,2", "name=house")
+        self.assertEqual(os.listdir(mount.path("2/class/power_supply")), ["house2"])
+        self.assertIn("POWER_SUPPLY_NAME=house1\n",
+                      mount.raw("1/class/power_supply/house1/uevent").decode())
+        series = set()
+        for address in "12":
+            for line in mount.read(f"{address}/metrics/bmsfs.prom").splitlines():
+                if not line.startswith("#"):
+                    self.assertIn(f'{{address="{address}"', line)
+                    series.add(line.rpartition(" ")[0])
+        self.assertIn('bms_cell_voltage_volts{address="2",unit="1",cell="3"}', series)
+        self.assertIn('bms_setting_cmax_volts{address="1"}', series)
+
+    def test_each_has_its_own(self):
+        mount = self.mount("sim:address=1,2").expects("")
+        self.assertNotEqual(mount.read("1/CELL"), mount.read("2/CELL"))
+        mount.write("2/CMAX", "3.7\n")
+        self.assertEqual(mount.read("2/CMAX"), "3.7")
+        self.assertEqual(mount.read("1/CMAX"), "3.85")
+        self.assertTrue(mount.said.wait_for(r"set 2/CMAX 3\.85 -> 3\.7$"))
+        self.assert_errno(errno.ERANGE, mount.write, "2/CMAX", "37\n")
+        self.assertEqual(mount.read("1/bus/last_error"),
+                         "address 2: CMAX: 37 is outside 2 to 4.3 V")
+        self.assert_errno(errno.EINVAL, mount.write, "1/CMAX", "3.4\n")
+        self.assertRegex(mount.read("2/bus/last_error"), "^address 1: CMAX: 3.4 is refused")
+
+    def test_bad_line(self):
+        """Whatever is lost, late or broken, the setting of one is never that of the other."""
+        simulator = self.simulator("--pty", os.path.join(self.folder, "tty"), "--address", "1,2",
+                                   "--baud", "0", "--turnaround", "1")
+        settings = {"BVOL": (3.5, 3.58), "CMAX": (3.9, 3.85), "CAPA": (300, 200),
+                    "TMAX": (50, 55), "CMIN": (2.5, 2.8)}
+        for name, (first, _) in settings.items():
+            self.assertEqual(simulator.command(f"put {name} {first}"), "ok")
+        mount = self.mount(simulator.place, "address=1,2", "timeout=0.05").expects("")
+        for kind, rate in (("drop", 0.1), ("late", 0.1), ("corrupt", 0.1), ("garbage", 0.05)):
+            self.assertEqual(simulator.command(f"fault {kind}={rate}"), "ok")
+        draw = random.Random(3)
+        right = 0
+        while right < 15:
+            address = draw.choice((0, 1))
+            name = draw.choice(list(settings))
+            try:
+                value = float(mount.read(f"{address + 1}/{name}", os.O_DIRECT))
+            except OSError as error:
+                self.assertIn(error.errno, (errno.ETIMEDOUT, errno.EIO))
+                continue
+            self.assertEqual(value, settings[name][address], (name, address + 1))
+            right += 1
+
+    def test_one_is_silent(self):
+        """It costs the others no more than its own questions, and shows nothing."""
+        simulator = self.simulator("--pty", os.path.join(self.folder, "tty"), "--address", "1")
+        mount = self.mount(simulator.place, "address=1,2").expects("")
+        silent = [Call(mount.raw, f"2/{name}") for name in ("SOC", "CMAX", "CELL", "TMAX")]
+        for name in LIVE:
+            self.assertTrue(numbers(mount.read(f"1/{name}", os.O_DIRECT)))
+        for call in silent:
+            self.assertEqual(call.result(), errno.ETIMEDOUT)
+        self.assertEqual(mount.read("1/bus/state"), "online")
+        self.assertEqual(mount.read("2/bus/state"), "silent")
+        self.assertEqual(mount.read("1/class/power_supply/bms1/present"), "1")
+        self.assertEqual(mount.read("2/class/power_supply/bms2/present"), "0")
+        self.assertIn('bms_up{address="2"} 0', mount.read("2/metrics/bmsfs.prom"))
+        self.assertIn('bms_up{address="1"} 1', mount.read("1/metrics/bmsfs.prom"))
+        before = mount.read("1/bus/counters").splitlines()[0]
+        self.assert_errno(errno.ETIMEDOUT, mount.raw, "2/BMIN")
+        self.assertEqual(mount.read("1/bus/counters").splitlines()[0], before,
+                         "that nobody answers is known for a while")
+
+    def test_master_among_others(self):
+        """Its units answer with addresses that may be others': nothing of theirs is believed."""
+        mount = self.mount("sim:model=master,units=3,address=2,16").expects("")
+        self.assertTrue(mount.read("16/SOC"))
+        self.assert_errno(errno.EIO, mount.raw, "16/CELL")
+        self.assertIn("mount it without other addresses", mount.read("16/bus/last_error"))
+        self.assertTrue(mount.read("2/SOC"))
+
+    def test_refused(self):
+        for option, words in (("address=1,2,1", "there twice"), ("address=1,200", "1 to 127"),
+                              ("address=1,x", "x: unknown option")):
+            self.assertIn(words, self.refused("-o", option, "sim:", self.folder, status=2))
+
+
+if __name__ == "__main__":
+    harness.main()
