@@ -2,8 +2,9 @@
 /*
  * Private to the device room.
  *
- *	device.c  samples, queries, identity and shape
- *	write.c   the write job
+ *	device.c    samples and queries
+ *	identity.c  who the BMS is, its model and its shape
+ *	write.c     the write job
  */
 #ifndef BMSFS_DEVICE_ENGINE_H
 #define BMSFS_DEVICE_ENGINE_H
@@ -79,9 +80,17 @@ bool device_knows_not(const struct device *device, unsigned row); /* marked as u
 
 /* So often that no rule of order needs to wait for it: on a bad line once may be a mistake. */
 bool device_lacks(const struct device *device, unsigned row);
-void device_overwrite(struct device *device); /* a SET has ended */
+void device_overwrite(struct device *device);          /* a SET has ended */
+void device_drop(struct device *device, unsigned row); /* what was known of it is of another BMS */
+void device_review(struct device *device); /* much has changed: who has all that he needs? */
+void device_tell(struct device *device);   /* ... and tells them */
 
 void device_explain_deadline(const struct device *device, const char *what);
+
+/* identity.c */
+extern const struct peer_observer identity_observer;
+void identity_learn(struct device *device, const struct sample *sample);
+void shape_learn(struct device *device, unsigned row); /* from its new sample, if it tells */
 
 /* write.c */
 void job_start(struct device *device);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* Samples with an age, the queries that wait for them, and the identity and shape of the BMS. */
+/* Samples with an age, and the queries that wait for them. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +7,6 @@
 
 #include "device/engine.h"
 
-static const struct peer_observer peer_observer;
 static void query_done(struct transaction *transaction, int error, const struct sample *sample);
 
 int device_new(struct device **device, struct bus *bus, const struct instruction_table *table,
@@ -31,7 +30,7 @@ int device_new(struct device **device, struct bus *bus, const struct instruction
 	d->slot = calloc(table->rows, sizeof(*d->slot));
 	if (!d->slot)
 		goto out_free;
-	r = bus_add_peer(bus, &d->peer, config->address, &peer_observer, d);
+	r = bus_add_peer(bus, &d->peer, config->address, &identity_observer, d);
 	if (r < 0)
 		goto out_free_slots;
 	peer_set_model(d->peer, d->model);
@@ -73,12 +72,6 @@ static void tell_sampled(struct device *device, unsigned row)
 {
 	if (device->observer)
 		device->observer->sampled(device->user, row);
-}
-
-static void tell_reshaped(struct device *device)
-{
-	if (device->observer)
-		device->observer->reshaped(device->user);
 }
 
 int64_t device_ttl(const struct device *device, unsigned row)
@@ -261,7 +254,7 @@ static void query_finish(struct device *device, struct device_query *query)
 }
 
 /* Their owners may start and cancel others meanwhile. */
-static void queries_tell(struct device *device)
+void device_tell(struct device *device)
 {
 	struct device_query *query;
 
@@ -297,7 +290,7 @@ static void row_review(struct device *device, unsigned row)
 		slot_unwant(device, row);
 }
 
-static void rows_review(struct device *device)
+void device_review(struct device *device)
 {
 	for (size_t row = 0; row < device->table->rows; row++)
 		row_review(device, row);
@@ -340,30 +333,6 @@ const char *device_log(const struct device *device, unsigned row)
 	return log ? log : "";
 }
 
-static void shape_count(uint8_t count[SAMPLE_UNIT_MAX], const struct sample *sample)
-{
-	memset(count, 0, SAMPLE_UNIT_MAX);
-	memcpy(count, sample->count, sample->units);
-}
-
-static void shape_learn(struct device *device, unsigned row)
-{
-	const struct sample *sample = &device->slot[row].sample;
-	struct shape shape = device->shape;
-
-	if ((int)row == device->cell) {
-		shape.known = true;
-		shape.units = sample->units;
-		shape_count(shape.cells, sample);
-	} else if ((int)row == device->ptem) {
-		shape_count(shape.sensors, sample);
-	}
-	if (memcmp(&shape, &device->shape, sizeof(shape)) == 0)
-		return;
-	device->shape = shape;
-	tell_reshaped(device);
-}
-
 static void slot_fail(struct device *device, unsigned row, int error)
 {
 	struct slot *slot = &device->slot[row];
@@ -392,81 +361,21 @@ void device_explain_deadline(const struct device *device, const char *what)
 void device_overwrite(struct device *device)
 {
 	device->wrote = bus_now(device->bus);
-	rows_review(device);
-	queries_tell(device);
+	device_review(device);
+	device_tell(device);
 }
 
-static void slot_drop(struct device *device, unsigned row)
+void device_drop(struct device *device, unsigned row)
 {
 	struct slot *slot = &device->slot[row];
 
+	free(slot->log);
+	slot->log = NULL;
 	if (!slot->has && !slot->error)
 		return;
 	slot->has = false;
 	slot->error = 0;
 	tell_sampled(device, row);
-}
-
-static void model_set(struct device *device, int model)
-{
-	if (device->config.model != MODEL_UNKNOWN)
-		model = device->config.model;
-	if (model == device->model)
-		return;
-	device->model = model;
-	peer_set_model(device->peer, model);
-	tell_reshaped(device);
-	rows_review(device);
-}
-
-/* Identity, shape and the marks of unknown instructions are no longer known. */
-static void forget(struct device *device)
-{
-	const struct shape nothing = { 0 };
-	for (size_t row = 0; row < device->table->rows; row++) {
-		device->slot[row].unknown_until = 0;
-		device->slot[row].unknown_times = 0;
-		device->slot[row].known = false;
-		if (device->table->row[row].class == CLASS_IDENTITY)
-			slot_drop(device, row);
-	}
-	if (memcmp(&device->shape, &nothing, sizeof(nothing)) != 0) {
-		device->shape = nothing;
-		tell_reshaped(device);
-	}
-	model_set(device, MODEL_UNKNOWN);
-}
-
-/* Nobody has to find out again for each row. */
-static void peer_lost(void *user, int error)
-{
-	struct device *device = user;
-
-	device->away = error;
-	device->away_since = bus_now(device->bus);
-	forget(device);
-	rows_review(device);
-	queries_tell(device);
-}
-
-/* Another name than before, however long ago that was, is another BMS: nothing known holds for it. */
-static void identity_learn(struct device *device, const struct sample *sample)
-{
-	bool other = device->identity[0] && strcmp(device->identity, sample->text) != 0;
-
-	memcpy(device->identity, sample->text, sizeof(device->identity));
-	if (other) {
-		for (size_t row = 0; row < device->table->rows; row++) {
-			slot_drop(device, row);
-			free(device->slot[row].log);
-			device->slot[row].log = NULL;
-		}
-		forget(device);
-		job_restart(device);
-	}
-	model_set(device, model_identify(device->table, sample->text));
-	if (other)
-		rows_review(device);
 }
 
 void device_store(struct device *device, unsigned row, int error, const struct sample *sample,
@@ -492,7 +401,7 @@ void device_store(struct device *device, unsigned row, int error, const struct s
 	}
 	tell_sampled(device, row);
 	row_review(device, row);
-	queries_tell(device);
+	device_tell(device);
 }
 
 static void query_done(struct transaction *transaction, int error, const struct sample *sample)
@@ -502,46 +411,6 @@ static void query_done(struct transaction *transaction, int error, const struct 
 
 	device->slot[row].wanted = false;
 	device_store(device, row, error, sample, transaction->asked);
-}
-
-static void peer_identity(void *user, const char *text, int64_t asked)
-{
-	struct device *device = user;
-	struct sample sample = { .units = 1, .size = strlen(text) };
-
-	memcpy(sample.text, text, sample.size);
-	if (device->idn >= 0)
-		device_store(device, device->idn, 0, &sample, asked);
-	device_start(device);
-}
-
-static const struct peer_observer peer_observer = {
-	.identity = peer_identity,
-	.lost = peer_lost,
-};
-
-static void start_done(struct device_query *query)
-{
-	struct device *device = query->user;
-
-	device->starting = false;
-}
-
-void device_start(struct device *device)
-{
-	const int rows[] = { device->idn, device->cell, device->ptem };
-
-	if (device->starting)
-		device_query_cancel(device, &device->start);
-	device->start = (struct device_query){
-		.fresh.call = bus_now(device->bus),
-		.done = start_done,
-		.user = device,
-	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i] >= 0)
-			row_set_add(&device->start.need, rows[i]);
-	device->starting = !device_query(device, &device->start);
 }
 
 /* Over its deadline: its caller is answered, whatever the bus is doing. */
@@ -571,7 +440,7 @@ void device_run(struct device *device)
 		if (query->deadline <= now)
 			query_expire(device, query);
 	}
-	queries_tell(device);
+	device_tell(device);
 	job_run(device, now);
 }
 
@@ -583,21 +452,6 @@ int64_t device_wake(const struct device *device)
 	TAILQ_FOREACH (query, &device->parked, entry)
 		wake = nsec_min(wake, query->deadline);
 	return wake;
-}
-
-bool device_starting(const struct device *device)
-{
-	return device->starting;
-}
-
-const struct shape *device_shape(const struct device *device)
-{
-	return &device->shape;
-}
-
-int device_model(const struct device *device)
-{
-	return device->model;
 }
 
 const struct instruction_table *device_table(const struct device *device)
