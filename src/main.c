@@ -15,6 +15,7 @@
 #include "list.h"
 #include "log.h"
 #include "options.h"
+#include "probe.h"
 #include "sim/sim.h"
 #include "tables.h"
 
@@ -83,6 +84,25 @@ static int print_list(const struct options *options)
 		log_print("cannot print the list: %s", strerror(-err));
 	instruction_table_free(&table);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int probe(const struct options *options)
+{
+	const struct probe_options probe = { .device = options->device,
+					     .dev = "/dev",
+					     .timeout = options->timeout,
+					     .progress = isatty(STDERR_FILENO),
+					     .wait = probe_wait };
+	struct instruction_table table;
+	int found;
+
+	if (load_table(&table, options, NULL) < 0)
+		return EXIT_FAILURE;
+	found = probe_run(stdout, &table, &probe);
+	if (found < 0)
+		log_print("cannot go on: %s", strerror(-found));
+	instruction_table_free(&table);
+	return found > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static int find_model(const struct options *options, const struct instruction_table *table,
@@ -186,6 +206,8 @@ static int act(const struct options *options)
 		return run_mount(options);
 	case ACTION_LIST:
 		return print_list(options);
+	case ACTION_PROBE:
+		return probe(options);
 	case ACTION_HELP:
 		options_help(stdout);
 		break;

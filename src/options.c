@@ -211,7 +211,7 @@ static const struct {
 	{ "helper=*", false },   { "default_permissions", false },
 };
 
-enum flag_code { FLAG_LIST = 256, FLAG_WRITABLE, FLAG_CATEGORY, FLAG_JSON };
+enum flag_code { FLAG_LIST = 256, FLAG_WRITABLE, FLAG_CATEGORY, FLAG_JSON, FLAG_PROBE };
 
 static const struct flag {
 	int code; /* its letter, if it has one */
@@ -228,6 +228,7 @@ static const struct flag {
 	{ FLAG_WRITABLE, "writable", NULL, "with --list: only what can be written" },
 	{ FLAG_CATEGORY, "category", "NAME", "with --list: only this category" },
 	{ FLAG_JSON, "json", NULL, "with --list: as JSON" },
+	{ FLAG_PROBE, "probe", NULL, "find BMSs on DEVICE, or on all serial ports on USB" },
 };
 
 struct parser {
@@ -526,6 +527,9 @@ static int take_flag(struct parser *parser, int code, char *argument, const char
 	case FLAG_LIST:
 		options->action = ACTION_LIST;
 		return 0;
+	case FLAG_PROBE:
+		options->action = ACTION_PROBE;
+		return 0;
 	case FLAG_WRITABLE:
 		options->list_writable = parser->list_detail = true;
 		return 0;
@@ -604,11 +608,16 @@ static int check_whole(struct parser *parser)
 		if (parser->places)
 			return refuse(parser, "--list takes no DEVICE");
 		return 0;
+	case ACTION_PROBE:
 	case ACTION_MOUNT:
 		break;
 	}
 	if (parser->list_detail)
 		return refuse(parser, "--writable, --category and --json belong to --list");
+	if (parser->options->action == ACTION_PROBE && parser->places > 1)
+		return refuse(parser, "--probe takes one DEVICE at most");
+	if (parser->options->action == ACTION_PROBE)
+		return 0;
 	if (parser->places < 1)
 		return refuse(parser, "DEVICE and MOUNTPOINT are missing; bmsfs --help explains");
 	if (parser->places < 2)
@@ -677,6 +686,7 @@ void options_help(FILE *out)
 {
 	fputs("Usage: bmsfs [-f] [-d] [-o OPTIONS] DEVICE MOUNTPOINT\n"
 	      "       bmsfs --list [--writable] [--category=NAME] [--json]\n"
+	      "       bmsfs --probe [DEVICE]\n"
 	      "\n"
 	      "Mounts a REC battery management system as a directory: each instruction is a file.\n"
 	      "\n"

@@ -69,6 +69,12 @@ void reply_begin(struct reply *reply, const struct instruction *row, int model, 
  */
 enum reply_state reply_take(struct reply *reply, const struct frame *frame);
 
+/*
+ * Whether @frame can be an answer to *IDN?, of whatever BMS: a text with three letters in a row that
+ * is none of the replies to a set. Puts the text, cleaned, into @text in any case.
+ */
+bool reply_identity(const struct frame *frame, char text[SAMPLE_TEXT_MAX]);
+
 /* Where unit @unit (0..) starts in sample->number. */
 unsigned sample_offset(const struct sample *sample, unsigned unit);
 

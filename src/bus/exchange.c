@@ -396,16 +396,18 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 	if (damaged)
 		bus_explain(
 			bus, NULL,
-			"what comes from address %u makes no frames at %u baud: check the option "
-			"baud, and the wires A and B",
+			"what comes from address %u makes no frames at %u baud: check the wires A "
+			"and B, and the option baud, which bmsfs --probe finds",
 			peer->address, bus_baud(bus));
 	else if (bus->link->baud)
 		bus_explain(bus, NULL,
 			    "nobody answers at address %u, %u baud: check the cable, the power of "
-			    "its BMS side, and the options baud and address",
+			    "its BMS side, and baud and address, which bmsfs --probe finds",
 			    peer->address, bus_baud(bus));
 	else
-		bus_explain(bus, NULL, "nobody answers at address %u: check the option address",
+		bus_explain(bus, NULL,
+			    "nobody answers at address %u: check the option address, which bmsfs "
+			    "--probe finds",
 			    peer->address);
 	peer->silent = true;
 	peer_forget(peer);

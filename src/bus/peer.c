@@ -126,28 +126,6 @@ bool peer_answers(struct peer *peer, int64_t now)
 	return peer->answered == peer->asked;
 }
 
-static bool is_text(const struct frame *frame)
-{
-	for (size_t i = 0; i < frame->len; i++)
-		if (!memchr("\r\n", frame->payload[i], 3) &&
-		    (frame->payload[i] < ' ' || frame->payload[i] > '~'))
-			return false;
-	return true;
-}
-
-/* Whether a frame can be an identity at all: three letters in a row, and none of the set replies. */
-static bool identity_like(const struct frame *frame, const char *text)
-{
-	unsigned run = 0;
-
-	if (!is_text(frame) || strcmp(text, "SET") == 0 || strncmp(text, "ERROR", 5) == 0)
-		return false;
-	for (; *text && run < 3; text++)
-		run = (*text >= 'A' && *text <= 'Z') || (*text >= 'a' && *text <= 'z') ? run + 1
-										       : 0;
-	return run == 3;
-}
-
 bool peer_is_identity(const struct peer *peer, const struct frame *frame)
 {
 	char text[SAMPLE_TEXT_MAX];
@@ -162,15 +140,15 @@ enum peer_heard peer_hear(struct peer *peer, const struct frame *frame, int64_t 
 {
 	char text[SAMPLE_TEXT_MAX];
 	bool known = peer->identity[0] != '\0';
+	bool identity = reply_identity(frame, text);
 
 	peer->spoke = now;
-	value_clean_text(text, sizeof(text), frame->payload, frame->len);
 	if (known && strcmp(text, peer->identity) == 0) {
 		peer->candidate[0] = '\0';
 		peer_answers(peer, now);
 		return PEER_ANSWER;
 	}
-	if (!identity_like(frame, text)) {
+	if (!identity) {
 		peer->noise = true;
 		return PEER_OTHER;
 	}

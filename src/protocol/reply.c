@@ -290,6 +290,32 @@ enum reply_state reply_take(struct reply *reply, const struct frame *frame)
 	return reply_take_data(reply, frame);
 }
 
+static bool is_printable(const struct frame *frame)
+{
+	for (size_t i = 0; i < frame->len; i++)
+		if (!memchr("\r\n", frame->payload[i], 3) &&
+		    (frame->payload[i] < ' ' || frame->payload[i] > '~'))
+			return false;
+	return true;
+}
+
+static bool is_letter(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+bool reply_identity(const struct frame *frame, char text[SAMPLE_TEXT_MAX])
+{
+	unsigned run = 0;
+
+	value_clean_text(text, SAMPLE_TEXT_MAX, frame->payload, frame->len);
+	if (!is_printable(frame) || !strcmp(text, "SET") || !strncmp(text, "ERROR", 5))
+		return false;
+	for (; *text && run < 3; text++)
+		run = is_letter(*text) ? run + 1 : 0;
+	return run == 3;
+}
+
 unsigned sample_offset(const struct sample *sample, unsigned unit)
 {
 	unsigned offset = 0;
