@@ -6,7 +6,7 @@
 #include "protocol/value.h"
 #include "tree/node.h"
 
-#define METRIC_MAX 64
+#define METRIC_MAX 96
 
 /* What a unit is called at the end of a name. */
 static const struct {
@@ -21,11 +21,22 @@ static const struct {
 	{ "A/bit", "_amperes_per_bit" },
 	{ "ohm", "_ohms" },
 	{ "s", "_seconds" },
+	{ "W", "_watts" },
+	{ "Wh", "_watthours" },
+	{ "Hz", "_hertz" },
+	{ "%", "_percent" },
 };
 
 static bool is_setting(const struct instruction *row)
 {
 	return row->writable && !row->array && !row->consuming && row->verify != VERIFY_NONE &&
+	       (row->type == VALUE_FLOAT || row->type == VALUE_INT);
+}
+
+/* A number that is shown as it comes, if no file with a metric is made of it. */
+static bool is_reading(const struct instruction *row)
+{
+	return !row->writable && !row->consuming &&
 	       (row->type == VALUE_FLOAT || row->type == VALUE_INT);
 }
 
@@ -44,11 +55,9 @@ static const struct sample *row_sample(const struct view *view, unsigned row)
 	return sample;
 }
 
-void metrics_rows(const struct tree *tree, struct row_set *rows)
+/* What the files with a metric are made of. */
+static void file_rows(const struct tree *tree, struct row_set *rows)
 {
-	for (unsigned row = 0; row < tree->table->rows; row++)
-		if (is_setting(&tree->table->row[row]) || is_identity(&tree->table->row[row]))
-			row_set_add(rows, row);
 	for (unsigned kind = 0; kind < DIRS; kind++)
 		for (size_t i = 0; tree_dirs[kind] && i < tree_dirs[kind]->nodes; i++) {
 			const struct binding *binding = &tree->binding[kind][i];
@@ -57,6 +66,15 @@ void metrics_rows(const struct tree *tree, struct row_set *rows)
 			     s++)
 				row_set_add(rows, binding->row[s]);
 		}
+}
+
+void metrics_rows(const struct tree *tree, struct row_set *rows)
+{
+	file_rows(tree, rows);
+	for (unsigned row = 0; row < tree->table->rows; row++)
+		if (is_setting(&tree->table->row[row]) || is_reading(&tree->table->row[row]) ||
+		    is_identity(&tree->table->row[row]))
+			row_set_add(rows, row);
 }
 
 static bool is_counter(const char *name)
@@ -73,7 +91,8 @@ static void add_head(struct text *text, const char *name, const char *help)
 	text_add(text, "# HELP ");
 	text_add(text, name);
 	text_add(text, " ");
-	text_add_bytes(text, help, strcspn(help, ";"));
+	for (; *help && *help != ';'; help++)
+		text_add_bytes(text, *help == '\\' ? "\\\\" : help, *help == '\\' ? 2 : 1);
 	text_add(text, "\n# TYPE ");
 	text_add(text, name);
 	text_add(text, is_counter(name) ? " counter\n" : " gauge\n");
@@ -116,21 +135,33 @@ static void add_number_label(struct text *text, const char **before, const char 
 	*before = ",";
 }
 
-/* Which BMS, if there are several, and where in it. */
-static void add_labels(const struct view *view, struct text *text, const struct place *place)
+/* Which BMS, if there are several. Returns what comes before the next label. */
+static const char *add_address(const struct view *view, struct text *text)
 {
 	const char *before = "{";
 
 	if (view->tree->number)
 		add_number_label(text, &before, "address",
 				 device_config(view->tree->device)->address);
+	return before;
+}
+
+static void end_labels(struct text *text, const char *before)
+{
+	if (*before == ',')
+		text_add(text, "}");
+}
+
+static void add_labels(const struct view *view, struct text *text, const struct place *place)
+{
+	const char *before = add_address(view, text);
+
 	if (place->unit)
 		add_number_label(text, &before, "unit", place->unit);
 	if (place->channel)
 		add_number_label(text, &before, place->dir == DIR_SENSOR ? "sensor" : "cell",
 				 place->channel);
-	if (*before == ',')
-		text_add(text, "}");
+	end_labels(text, before);
 }
 
 static const struct place nowhere;
@@ -189,38 +220,90 @@ static void add_all_files(const struct view *view, struct text *text)
 				add_files(view, text, kind, i);
 }
 
-/* "bms_setting_cmax_volts": settings of several units of measure do not make one family. */
-static void setting_name(const struct instruction *row, char name[METRIC_MAX])
+/*
+ * "bms_setting_cmax_volts", "bms_reading_lcd1_current_amperes": what is of several units of measure
+ * does not make one family.
+ */
+static void row_name(const struct instruction *row, const struct field *field,
+		     char name[METRIC_MAX])
 {
 	struct text text = { .buffer = name, .size = METRIC_MAX - 1 };
+	const char *unit = field ? field->unit : row->unit;
 
-	text_add(&text, "bms_setting_");
+	text_add(&text, row->writable ? "bms_setting_" : "bms_reading_");
 	for (const char *at = row->file; *at; at++) {
 		char letter = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
 
 		text_add_bytes(&text, &letter, 1);
 	}
+	if (field && row->fields) {
+		text_add(&text, "_");
+		text_add(&text, field->name);
+	}
 	for (size_t i = 0; i < sizeof(unit_words) / sizeof(unit_words[0]); i++)
-		if (!strcmp(unit_words[i].unit, row->unit))
+		if (!strcmp(unit_words[i].unit, unit))
 			text_add(&text, unit_words[i].word);
 	*text_end(&text) = '\0';
 }
 
-static void add_setting(const struct view *view, struct text *text, unsigned number)
+/* Which of the numbers of an array, as far as there can be several. */
+static void add_index(const struct view *view, struct text *text, const struct instruction *row,
+		      unsigned unit, unsigned i)
+{
+	const char *before = add_address(view, text);
+
+	if (row->array && row->header == HEADER_UNITS)
+		add_number_label(text, &before, "unit", unit + 1);
+	if (row->array && !row->fields)
+		add_number_label(text, &before, "number", i + 1);
+	end_labels(text, before);
+}
+
+/* One family: a scalar, the numbers of an array, or one field of it, of all units. */
+static void add_family(const struct view *view, struct text *text, const struct instruction *row,
+		       const struct field *field, const struct sample *sample)
+{
+	unsigned first = field ? (unsigned)(field - row->field) : 0;
+	unsigned step = row->fields ? row->fields : 1;
+	char name[METRIC_MAX];
+
+	row_name(row, field, name);
+	add_head(text, name, row->name);
+	for (unsigned unit = 0; unit < sample->units; unit++)
+		for (unsigned i = first; i < sample->count[unit]; i += step) {
+			text_add(text, name);
+			add_index(view, text, row, unit, i);
+			text_add(text, " ");
+			row_add_number(text, row, i,
+				       sample->number[sample_offset(sample, unit) + i]);
+			text_add(text, "\n");
+		}
+}
+
+static void add_row(const struct view *view, struct text *text, unsigned number)
 {
 	const struct instruction *row = &view->tree->table->row[number];
 	const struct sample *sample = row_sample(view, number);
-	char name[METRIC_MAX];
 
-	if (!sample)
+	if (!sample || !sample->numbers)
 		return;
-	setting_name(row, name);
-	add_head(text, name, row->name);
-	text_add(text, name);
-	add_labels(view, text, &nowhere);
-	text_add(text, " ");
-	row_add_number(text, row, 0, sample->number[0]);
-	text_add(text, "\n");
+	if (!row->array)
+		add_family(view, text, row, NULL, sample);
+	for (unsigned i = 0; row->array && i < (row->fields ? row->fields : 1u); i++)
+		add_family(view, text, row, &row->field[i], sample);
+}
+
+/* The rest: the settings, and what of the instructions no file has shown. */
+static void add_rows(const struct view *view, struct text *text)
+{
+	const struct instruction_table *table = view->tree->table;
+	struct row_set shown = { 0 };
+
+	file_rows(view->tree, &shown);
+	for (unsigned row = 0; row < table->rows; row++)
+		if (is_setting(&table->row[row]) ||
+		    (is_reading(&table->row[row]) && !row_set_has(&shown, row)))
+			add_row(view, text, row);
 }
 
 static void add_up(const struct view *view, struct text *text)
@@ -237,15 +320,13 @@ static void add_info(const struct view *view, struct text *text)
 {
 	const struct instruction_table *table = view->tree->table;
 	int model = device_model(view->tree->device);
-	const char *before = "{";
+	const char *before;
 
 	if (model == MODEL_UNKNOWN)
 		return;
 	add_head(text, "bms_info", "What BMS it is.");
 	text_add(text, "bms_info");
-	if (view->tree->number)
-		add_number_label(text, &before, "address",
-				 device_config(view->tree->device)->address);
+	before = add_address(view, text);
 	add_label(text, before, "model", table->model[model].name);
 	for (unsigned row = 0; row < table->rows; row++) {
 		const struct sample *sample =
@@ -276,14 +357,10 @@ static void add_counter(const struct view *view, struct text *text, unsigned cou
 
 int print_metrics(const struct view *view, struct text *text)
 {
-	const struct instruction_table *table = view->tree->table;
-
 	add_up(view, text);
 	add_info(view, text);
 	add_all_files(view, text);
-	for (unsigned row = 0; row < table->rows; row++)
-		if (is_setting(&table->row[row]))
-			add_setting(view, text, row);
+	add_rows(view, text);
 	for (unsigned counter = 0; counter < BUS_COUNTERS; counter++)
 		add_counter(view, text, counter);
 	return text->full ? -ENOSPC : 0;
@@ -295,12 +372,12 @@ static const struct node nodes[] = {
 		.type = NODE_LONG,
 		.title = "metrics",
 		.description =
-			"All of pack/ and units/ that are numbers, the settings and the counters "
-			"of bus/ in the text format of Prometheus, for the textfile collector of "
-			"its node exporter. What has no value now is left out; while the BMS is "
-			"away that is all but bms_up, which is 0, and the counters. Of several "
-			"BMSs "
-			"on the line each series says by its label address which. Made when the "
+			"All of pack/ and units/ that are numbers, the settings, the instructions "
+			"with numbers that none of these files shows, and the counters of bus/ in "
+			"the text format of Prometheus, for the textfile collector of its node "
+			"exporter. What has no value now is left out; while the BMS is away that "
+			"is all but bms_up, which is 0, and the counters. Of several BMSs on the "
+			"line each series says by its label address which. Made when the "
 			"file is opened.",
 		.rows = metrics_rows,
 		.print = print_metrics,

@@ -22,6 +22,17 @@ int fixture_setup(void **state)
 	return tree_new(&fixture->tree, &fixture->device, "bms0", 0);
 }
 
+void fixture_add_rows(struct fixture *fixture, const char *rows)
+{
+	struct table_error error;
+
+	tree_free(fixture->tree);
+	assert_int_equal(
+		instruction_table_add(&fixture->device.table, "rows", rows, strlen(rows), &error),
+		0);
+	assert_int_equal(tree_new(&fixture->tree, &fixture->device, "bms0", 0), 0);
+}
+
 int fixture_teardown(void **state)
 {
 	struct fixture *fixture = *state;

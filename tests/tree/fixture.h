@@ -16,6 +16,9 @@ struct fixture {
 int fixture_setup(void **state);
 int fixture_teardown(void **state);
 
+/* Adds rows to the table, in the grammar of its file. */
+void fixture_add_rows(struct fixture *fixture, const char *rows);
+
 /* A test with a fixture of its own as its state. */
 #define TEST(function) cmocka_unit_test_setup_teardown(function, fixture_setup, fixture_teardown)
 

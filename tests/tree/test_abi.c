@@ -350,6 +350,9 @@ static void add_metrics(struct abi *abi)
 		 "\t\tbms_info             1, with model and identity as labels\n"
 		 "\t\tbms_setting_cmax_volts and so on: the name of each setting that is a\n"
 		 "\t\t                     number, and its unit\n"
+		 "\t\tbms_reading_refc_volts and so on: the same for what cannot be set and\n"
+		 "\t\t                     no other file shows; of an array with unit, number\n"
+		 "\t\t                     or the name of the field\n"
 		 "\t\tbmsfs_NAME_total     the counters of bus/counters\n");
 }
 

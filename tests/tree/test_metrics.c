@@ -43,6 +43,50 @@ static void test_lines(void **state)
 			fail_msg("no %s in:\n%s", lines[i], fixture->text);
 }
 
+/* What a user's own file adds: whatever is a number, once. */
+static void test_own_instructions(void **state)
+{
+	static const char own[] =
+		"[XPOW]\nname = a \\ b; c\ncategory = own\ntype = float\nunit = W\n"
+		"[XSET]\nname = set\ncategory = own\ntype = int\naccess = rw\n"
+		"[XARR]\nname = array\ncategory = own\ntype = float\nheader = units\n"
+		"fields = v:f32:mV ...\n"
+		"[XFLD]\nname = fields\ncategory = own\ntype = int\nheader = bytes\n"
+		"fields = low:u8:V high:u8\n"
+		"[XTXT]\nname = text\ncategory = own\ntype = text\n";
+	static const char expected[] =
+		"# HELP bms_reading_xpow_watts a \\\\ b\n# TYPE bms_reading_xpow_watts gauge\n"
+		"bms_reading_xpow_watts 12.5\n"
+		"# HELP bms_setting_xset set\n# TYPE bms_setting_xset gauge\n"
+		"bms_setting_xset 7\n"
+		"# HELP bms_reading_xarr array\n# TYPE bms_reading_xarr gauge\n"
+		"bms_reading_xarr{unit=\"1\",number=\"1\"} 1.5\n"
+		"bms_reading_xarr{unit=\"1\",number=\"2\"} 2\n"
+		"bms_reading_xarr{unit=\"2\",number=\"1\"} 3\n"
+		"# HELP bms_reading_xfld_low_volts fields\n"
+		"# TYPE bms_reading_xfld_low_volts gauge\n"
+		"bms_reading_xfld_low_volts 4\n"
+		"# HELP bms_reading_xfld_high fields\n# TYPE bms_reading_xfld_high gauge\n"
+		"bms_reading_xfld_high 5\n"
+		"# HELP bmsfs_";
+	struct fixture *fixture = *state;
+
+	fixture_add_rows(fixture, own);
+	fake_number(&fixture->device, "XPOW", 12.5);
+	fake_number(&fixture->device, "XSET", 7);
+	fake_numbers(&fixture->device, "XARR", 1, 2, (const double[]){ 1.5, 2 });
+	fake_numbers(&fixture->device, "XARR", 2, 1, (const double[]){ 3 });
+	fake_numbers(&fixture->device, "XFLD", 1, 2, (const double[]){ 4, 5 });
+	fake_text(&fixture->device, "XTXT", "no number");
+	if (!has(fixture, expected))
+		fail_msg("%s", fixture->text);
+	/* What pack/ shows is there under that name alone. */
+	fixture_feed(fixture, -2.5);
+	assert_false(has(fixture, "bms_reading_lcd1"));
+	fake_number(&fixture->device, "REFC", 5);
+	assert_true(has(fixture, "\nbms_reading_refc_volts 5\n"));
+}
+
 /* What is not known has no line, and no head either. */
 static void test_unknown(void **state)
 {
@@ -95,7 +139,7 @@ static void test_needs(void **state)
 		bool needed;
 	} cases[] = {
 		{ "LCD1", true },  { "CELL", true },  { "CMAX", true },  { "*IDN", true },
-		{ "ERRL", false }, { "ERLD", false }, { "TIME", false },
+		{ "ERRL", false }, { "ERLD", false }, { "TIME", false }, { "REFC", true },
 	};
 	struct row_set needs;
 
@@ -142,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_lines),
+		TEST(test_own_instructions),
 		TEST(test_unknown),
 		TEST(test_away),
 		TEST(test_families_of_a_master),
