@@ -91,87 +91,38 @@ static int set_category(struct parser *parser, struct entry *entry, void *object
 	return entry_copy(parser, entry, row->category, sizeof(row->category));
 }
 
-static int set_type(struct parser *parser, struct entry *entry, void *object)
+/* The key says which words there are and where the place of one in them belongs. */
+static int set_word(struct parser *parser, struct entry *entry, void *object)
 {
-	struct instruction *row = object;
-	int word = entry_word(parser, entry, value_type_names);
+	int word = entry_word(parser, entry, entry->key->words);
 
 	if (word < 0)
 		return word;
-	row->type = (enum value_type)word;
+	*(unsigned *)(void *)((char *)object + entry->key->offset) = (unsigned)word;
 	return 0;
 }
 
-static int set_class(struct parser *parser, struct entry *entry, void *object)
+/* The same of two words, the second of which means true. */
+static int set_switch(struct parser *parser, struct entry *entry, void *object)
 {
-	struct instruction *row = object;
-	int word = entry_word(parser, entry, instruction_class_names);
+	int word = entry_word(parser, entry, entry->key->words);
 
 	if (word < 0)
 		return word;
-	row->class = (enum instruction_class)word;
+	*(bool *)((char *)object + entry->key->offset) = word == 1;
 	return 0;
 }
 
-static int set_header(struct parser *parser, struct entry *entry, void *object)
+/* Likewise, but the place is in each of the variants. */
+static int set_variant_switch(struct parser *parser, struct entry *entry, void *object)
 {
 	struct instruction *row = object;
-	int word = entry_word(parser, entry, reply_header_names);
-
-	if (word < 0)
-		return word;
-	row->header = (enum reply_header)word;
-	return 0;
-}
-
-static int set_switch(struct parser *parser, struct entry *entry, const char *const words[],
-		      bool *to)
-{
-	int word = entry_word(parser, entry, words);
-
-	if (word < 0)
-		return word;
-	*to = word == 1;
-	return 0;
-}
-
-static int set_access(struct parser *parser, struct entry *entry, void *object)
-{
-	return set_switch(parser, entry, access_names, &((struct instruction *)object)->writable);
-}
-
-static int set_locked(struct parser *parser, struct entry *entry, void *object)
-{
-	return set_switch(parser, entry, switch_names, &((struct instruction *)object)->locked);
-}
-
-static int set_consuming(struct parser *parser, struct entry *entry, void *object)
-{
-	return set_switch(parser, entry, switch_names, &((struct instruction *)object)->consuming);
-}
-
-static int set_frames(struct parser *parser, struct entry *entry, void *object)
-{
-	struct instruction *row = object;
-	int first, last;
-	int word = entry_word(parser, entry, frames_names);
+	int first, last, rc = 0;
 
 	entry_span(entry, &first, &last);
-	for (int i = first; i < last && word >= 0; i++)
-		row->variant[i].one_frame = word == 1;
-	return word < 0 ? word : 0;
-}
-
-static int set_trim(struct parser *parser, struct entry *entry, void *object)
-{
-	struct instruction *row = object;
-	int first, last;
-	int word = entry_word(parser, entry, switch_names);
-
-	entry_span(entry, &first, &last);
-	for (int i = first; i < last && word >= 0; i++)
-		row->variant[i].trim = word == 1;
-	return word < 0 ? word : 0;
+	for (int i = first; i < last && !rc; i++)
+		rc = set_switch(parser, entry, &row->variant[i]);
+	return rc;
 }
 
 /* A min or max, read in the type of the row. */
@@ -395,24 +346,36 @@ static int set_order(struct parser *parser, struct entry *entry, void *object)
 	return 0;
 }
 
+_Static_assert(sizeof(enum value_type) == sizeof(unsigned) &&
+		       sizeof(enum instruction_class) == sizeof(unsigned) &&
+		       sizeof(enum reply_header) == sizeof(unsigned),
+	       "set_word() writes them as unsigned");
+
 #define TEXT(type, member) .offset = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define WORD(member, list) \
+	.set = set_word, .words = list, .offset = offsetof(struct instruction, member)
+#define SWITCH(member, list) \
+	.set = set_switch, .words = list, .offset = offsetof(struct instruction, member)
+#define VARIANT_SWITCH(member, list)              \
+	.set = set_variant_switch, .words = list, \
+	.offset = offsetof(struct instruction_variant, member), .per_model = true
 
 const struct key row_keys[] = {
 	{ .name = "name", TEXT(struct instruction, name), .required = true },
 	{ .name = "description", TEXT(struct instruction, description) },
 	{ .name = "category", .set = set_category, .required = true },
-	{ .name = "type", .set = set_type, .required = true },
+	{ .name = "type", WORD(type, value_type_names), .required = true },
 	{ .name = "unit", TEXT(struct instruction, unit) },
-	{ .name = "access", .set = set_access },
-	{ .name = "locked", .set = set_locked },
-	{ .name = "class", .set = set_class },
-	{ .name = "consuming", .set = set_consuming },
+	{ .name = "access", SWITCH(writable, access_names) },
+	{ .name = "locked", SWITCH(locked, switch_names) },
+	{ .name = "class", WORD(class, instruction_class_names) },
+	{ .name = "consuming", SWITCH(consuming, switch_names) },
 	{ .name = "verify", .set = set_verify },
 	{ .name = "pattern", TEXT(struct instruction, pattern) },
-	{ .name = "header", .set = set_header },
+	{ .name = "header", WORD(header, reply_header_names) },
 	{ .name = "fields", .set = set_fields },
-	{ .name = "frames", .set = set_frames, .per_model = true },
-	{ .name = "trim", .set = set_trim, .per_model = true },
+	{ .name = "frames", VARIANT_SWITCH(one_frame, frames_names) },
+	{ .name = "trim", VARIANT_SWITCH(trim, switch_names) },
 	{ .name = "models", .set = set_models },
 	{ .name = "min", .set = set_min, .per_model = true },
 	{ .name = "max", .set = set_max, .per_model = true },

@@ -25,6 +25,7 @@ struct key {
 	const char *name;
 	int (*set)(struct parser *parser, struct entry *entry, void *object);
 	size_t offset, size;
+	const char *const *words; /* that its value must be one of, ended by NULL */
 	bool required, per_model;
 };
 
