@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MOUNT = "/mnt/bms"  # what the documents call the mount point
 PATIENCE = 60
 PAGES = {BMSFS: ROOT / "docs/bmsfs.8", SIM: ROOT / "docs/bmsfs-sim.1"}
+MANUAL = sorted((ROOT / "docs").glob("*.[1-8]"))
 MARKDOWN = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").rglob("*.md")])
 
@@ -49,6 +50,12 @@ def table(markdown, first):
     match = re.search(rf"^\| {first} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", markdown, flags=re.M)
     return [[cell.strip() for cell in line.strip("|").split(" |")]
             for line in match.group(1).splitlines()]
+
+
+def pattern_of(text):
+    """A regular expression for what printf() makes of a format."""
+    return "".join(".+" if part.startswith("%") else re.escape(part)
+                   for part in re.split(r"(%[-.*0-9]*[hlz]*[a-z])", text))
 
 
 def prose(markdown):
@@ -96,7 +103,7 @@ class Options(unittest.TestCase):
     def test_lint(self):
         if not shutil.which("mandoc"):
             self.skipTest("there is no mandoc here")
-        for page in PAGES.values():
+        for page in MANUAL:
             lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", str(page)],
                                   capture_output=True, text=True, timeout=PATIENCE, check=False)
             self.assertEqual(lint.stdout, "")
@@ -111,6 +118,95 @@ class Errors(unittest.TestCase):
         self.assertEqual(readme, page)
 
 
+class Instructions(unittest.TestCase):
+    """bmsfs-instructions(5) against the loader of the table."""
+
+    def setUp(self):
+        self.page = (ROOT / "docs/bmsfs-instructions.5").read_text()
+        self.source = "".join(path.read_text()
+                              for path in sorted((ROOT / "src/protocol").glob("table_*.[ch]")))
+        self.types = (ROOT / "include/protocol/instruction.h").read_text()
+        self.all = self.source + (ROOT / "src/protocol/instruction.c").read_text() + self.types
+
+    def sections(self):
+        """For each kind of section its keys, as {name: row}, and its items, as {name: text}."""
+        for rows, name in (("row", "INSTRUCTIONS"), ("model", "MODELS"), ("order", "ORDERS")):
+            table = re.search(rf"^const struct key {rows}_keys\[\] = {{\n(.*?)^}};", self.source,
+                              flags=re.M | re.S)[1]
+            keys = {row.split('"')[1]: row for row in re.findall(r'{ \.name = ".*?},', table)}
+            shown = {}
+            text = re.sub(r"^\.Bl -tag -width \"near.*?^\.El$", lambda part: re.sub(
+                r"^\.(?:Bl|It|El).*", "", part[0], flags=re.M), section(self.page, name),
+                flags=re.M | re.S)
+            for head, words in items(text, "Cm").items():
+                for key in head.split(" , "):
+                    shown[key] = plain(words)
+            yield keys, shown
+
+    def test_keys(self):
+        for keys, shown in self.sections():
+            self.assertEqual(set(keys), set(shown))
+            for key, row in keys.items():
+                with self.subTest(key=key):
+                    by_model = "per_model" in row or "VARIANT" in row
+                    self.assertEqual(by_model, "Can differ by model" in shown[key])
+                    self.assertEqual("required" in row, "Required." in shown[key])
+
+    def test_words(self):
+        found = 0
+        for keys, shown in self.sections():
+            for key, row in keys.items():
+                for words in re.findall(r"(\w+_names)", row):
+                    listed = re.search(rf"\b{words}\[\] = {{(.*?)}}", self.all, re.S)[1]
+                    for word in re.findall(r'"(\w+)"', listed):
+                        found += 1
+                        self.assertRegex(shown[key], rf"\b{word}\b")
+        self.assertGreater(found, 15)
+
+    def test_limits(self):
+        for kind, index in (("instruction", 0), ("model", 1)):
+            struct = re.search(rf"^struct {kind} {{\n(.*?)^}};", self.types, re.M | re.S)[1]
+            for name, size in re.findall(r"^\tchar (\w+)\[(\d+)\];", struct, re.M):
+                shown = [*self.sections()][index][1]
+                if name in shown and kind + name != "modelname":
+                    self.assertIn(f"{int(size) - 1} characters at most", shown[name])
+        words = plain(self.page)
+        for constant, text in (
+                ("INSTRUCTION_MAX", "{} instructions"), ("MODEL_MAX", "There can be {} models"),
+                ("ORDER_MAX", "{} orders"), ("ORDER_MEMBER_MAX", "2 to {} instructions"),
+                ("INSTRUCTION_FIELD_MAX", "between them, {} at most")):
+            value = re.search(rf"^#define {constant}\s+(\d+)", self.types, re.M)[1]
+            self.assertIn(text.format(value), words)
+
+    def test_diagnostics(self):
+        """Each message of the loader is there, and each that is there is one of its."""
+        shown = [line.replace("\\&", "") for block in
+                 re.findall(r"^\.Bd -literal -compact\n(.*?)^\.Ed$", self.page, re.M | re.S)
+                 for line in block.splitlines()]
+        calls = re.findall(r'parser_fail\(\s*\w+,\s*[^"]*?((?:"[^"]*"\s*)+)[,)]',
+                           self.source.replace("table_parser.h", ""))
+        formats = ["".join(re.findall(r'"([^"]*)"', call)) for call in calls]
+        self.assertGreater(len(formats), 40)
+        patterns = {text: pattern_of(text) for text in formats}
+        for text, pattern in patterns.items():
+            self.assertTrue(any(re.fullmatch(pattern, line) for line in shown), text)
+        for line in shown:
+            self.assertTrue(any(re.fullmatch(pattern, line) for pattern in patterns.values()), line)
+
+    def test_examples(self):
+        """What is given as an example is understood."""
+        blocks = re.findall(r"^\.Bd -literal -offset indent\n(.*?)^\.Ed$", self.page, re.M | re.S)
+        self.assertEqual(len(blocks), 3)
+        with tempfile.NamedTemporaryFile("w", suffix=".ini") as file:
+            file.write("\n".join(blocks))
+            file.flush()
+            listed = subprocess.run(
+                [BMSFS, "--list", "--category=heater", "-o", f"instructions={file.name}"],
+                capture_output=True, text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(listed.stderr, "")
+        self.assertIn("HSTA", listed.stdout)
+
+
 class Names(unittest.TestCase):
     def test_links(self):
         for document in MARKDOWN:
@@ -120,7 +216,7 @@ class Names(unittest.TestCase):
 
     def test_files(self):
         folders = r"(?:src|include|tests|scripts|docs|data|\.ci)/"
-        pages = [*MARKDOWN, *PAGES.values(), *(ROOT / "docs/ABI").iterdir()]
+        pages = [*MARKDOWN, *MANUAL, *(ROOT / "docs/ABI").iterdir()]
         for document in pages:
             for name in re.findall(rf"(?<![\w./-]){folders}[\w./-]*[\w/]", document.read_text()):
                 if not name.startswith("tests/ROOM"):
