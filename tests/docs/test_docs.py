@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The documents say what the programs do: options, errors, names of files, links, shell sessions."""
+import errno
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -54,7 +56,7 @@ def table(markdown, first):
 
 def pattern_of(text):
     """A regular expression for what printf() makes of a format."""
-    return "".join(".+" if part.startswith("%") else re.escape(part)
+    return "".join(".*" if part.startswith("%") else re.escape(part)
                    for part in re.split(r"(%[-.*0-9]*[hlz]*[a-z])", text))
 
 
@@ -207,6 +209,76 @@ class Instructions(unittest.TestCase):
         self.assertIn("HSTA", listed.stdout)
 
 
+class Troubles(unittest.TestCase):
+    """What docs/troubleshooting.md says that the programs say is in their sources."""
+
+    def setUp(self):
+        self.text = (ROOT / "docs/troubleshooting.md").read_text()
+
+    def formats(self):
+        """The strings of the source that have two words of their own at least, as patterns."""
+        literal = r'"(?:[^"\\\n]|\\.)*"'
+        for path in sorted((ROOT / "src").rglob("*.c")):
+            for run in re.findall(rf"{literal}(?:\s*{literal})*", path.read_text()):
+                text = "".join(re.findall(r'"((?:[^"\\\n]|\\.)*)"', run)).replace('\\"', '"')
+                words = re.findall(r"[a-z]+", re.sub(r"%[-.*0-9]*[hlz]*[a-z]", "", text))
+                if len(words) >= 2 and len("".join(words)) >= 6:
+                    yield pattern_of(text)
+
+    def test_sentences(self):
+        patterns = list(self.formats())
+        said = re.findall(r"^> (.*)$", self.text, flags=re.M)
+        self.assertGreater(len(said), 25)
+        for sentence in said:
+            whole = [pattern for pattern in patterns
+                     if re.fullmatch(rf"(?:[^;]*: )?{pattern}", sentence)]
+            self.assertTrue(whole, sentence)
+
+    def test_errors(self):
+        pairs = re.findall(r"`([A-Z][\w /-]+)` \(`(E[A-Z]+)`\)", self.text)
+        self.assertGreater(len(pairs), 12)
+        for words, name in pairs:
+            self.assertEqual(os.strerror(getattr(errno, name)), words)
+        documented = items(section(PAGES[BMSFS].read_text(), "ERROR NUMBERS"), "Bq Er")
+        # Of the kernel's own is the one when nobody serves; a signal is no trouble.
+        self.assertEqual({name for _, name in pairs} - {"ENOTCONN"},
+                         set(documented) - {"EPERM", "EINTR"})
+
+
+class Commands(unittest.TestCase):
+    """Commands in the documents, as far as they can be judged without running them."""
+
+    def commands(self):
+        for document in MARKDOWN:
+            text = document.read_text()
+            for line in re.findall(r"^    (?:\$ )?(\S.*)$|`([^`\n]+)`", text, flags=re.M):
+                yield document, line[0] or line[1]
+
+    def test_options(self):
+        flags = Options().flags_of_help(BMSFS)
+        names = set(Options().options_of_help())
+        found = 0
+        for document, line in self.commands():
+            for call in re.findall(r"(?:^|[ /])bmsfs ((?:-\S+|[^\s|;&]+)[^|;&]*)", line):
+                for flag in re.findall(r"(?<!\S)(--[a-z]+)", call):
+                    found += 1
+                    self.assertIn(flag, flags, f"{document}: {line}")
+            if not re.match(r"-o |(?:.*[ /])?bmsfs ", line):
+                continue
+            for value in re.findall(r"(?<!\S)-o (\w+)", line):
+                found += 1
+                self.assertIn(value, names, f"{document}: {line}")
+        self.assertGreater(found, 10)
+
+    def test_syntax(self):
+        lines = re.findall(r"^    (\S.*)$", (ROOT / "docs/troubleshooting.md").read_text(), re.M)
+        self.assertGreater(len(lines), 25)
+        for line in lines:
+            done = subprocess.run(["bash", "-n", "-c", line], capture_output=True, text=True,
+                                  timeout=PATIENCE, check=False)
+            self.assertEqual(done.stderr, "", line)
+
+
 class Names(unittest.TestCase):
     def test_links(self):
         for document in MARKDOWN:
@@ -242,10 +314,10 @@ class Names(unittest.TestCase):
             return "/".join(parts) in abi | folders
 
         names = []
-        for document in [ROOT / "README.md", *PAGES.values()]:
+        for document in [ROOT / "README.md", ROOT / "docs/troubleshooting.md", *PAGES.values()]:
             text = document.read_text()
-            names += re.findall(rf"{MOUNT}/(\w[\w/]*)", text)
-            names += re.findall(r"`((?:pack|units|cells|bus)/[\w/]*)`", text)
+            names += re.findall(rf"{MOUNT}/(\w[\w/.]*[\w/])", text)
+            names += re.findall(r"`((?:pack|units|cells|bus)/[\w/]+)`", text)
             names += re.findall(r"^\.(?:It )?Pa ((?:pack|units|cells|bus)/[\w/]*)", text, flags=re.M)
         self.assertGreater(len(names), 40)
         for name in names:
@@ -306,6 +378,23 @@ class Sessions(unittest.TestCase):
         for document in MARKDOWN:
             with self.subTest(document=document.name):
                 self.run_document(document.read_text())
+
+    def test_troubleshooting(self):
+        """What its commands look at is there: those that only look, on a mount that is well."""
+        self.run_command(f"bmsfs sim: {MOUNT}")
+        lines = re.findall(r"^    (\S.*)$", (ROOT / "docs/troubleshooting.md").read_text(), re.M)
+        ran = 0
+        for line in lines:
+            commands = [shlex.split(command) for command in re.split(r"; | \| ", line)]
+            if any(words[0] not in ("cat", "ls", "findmnt", "id", "grep", "bmsfs") or
+                   "--probe" in words for words in commands):
+                continue
+            if any(re.match(r"/(?!mnt/bms)", word) for words in commands for word in words):
+                continue
+            ran += 1
+            status, said = self.run_command(line)
+            self.assertEqual(status, 0, f"{line}: {said}")
+        self.assertGreater(ran, 8)
 
     def run_document(self, text):
         blocks = re.findall(r"^<!-- sim: (exact|shape) -->\n```console\n(.*?)^```$", text,
