@@ -546,7 +546,7 @@ static const char help[] =
 	"  --seed N             the same seed gives the same battery and the same faults\n"
 	"  --fault KIND=RATE    for that share of the replies, 0 to 1; KIND is drop, corrupt,\n"
 	"                       delay, late, echo, garbage, truncate, silent, error or foreign\n"
-	"  --instructions FILE  more instructions, in the grammar of instructions.ini\n"
+	"  --instructions FILE  more instructions; bmsfs-instructions(5) describes the format\n"
 	"  --log FILE           one line for each frame: time, < from or > to the host, bytes,\n"
 	"                       meaning\n"
 	"  --control            take commands on standard input until it ends: fault KIND=RATE,\n"

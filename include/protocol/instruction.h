@@ -2,7 +2,7 @@
 /*
  * The instruction table: what each instruction of the BMS is called, means, returns and accepts.
  * It is a data file (data/instructions.ini, built into the program) that users' own files may
- * extend or override row by row; the grammar is at the head of the data file. Everything else in
+ * extend or override row by row; docs/bmsfs-instructions.5 is its grammar. Everything else in
  * this program that knows an instruction knows it from here.
  */
 #ifndef BMSFS_PROTOCOL_INSTRUCTION_H
