@@ -306,17 +306,18 @@ class Names(unittest.TestCase):
             parts = name.rstrip("/").split("/")
             if parts[0].isdigit():  # the address of one of several
                 parts = parts[1:]
-            if parts[0] == "cells" and len(parts) > 1:
+            if parts[:1] == ["cells"] and len(parts) > 1:
                 parts = ["units", "1", *parts]
             for at in range(1, len(parts)):
                 if parts[at].isdigit():
                     parts[at] = letters.get(parts[at - 1], parts[at])
-            return "/".join(parts) in abi | folders
+            return not parts or "/".join(parts) in abi | folders
 
         names = []
-        for document in [ROOT / "README.md", ROOT / "docs/troubleshooting.md", *PAGES.values()]:
+        for document in [ROOT / "README.md", ROOT / "docs/recipes.md",
+                         ROOT / "docs/troubleshooting.md", *PAGES.values()]:
             text = document.read_text()
-            names += re.findall(rf"{MOUNT}/(\w[\w/.]*[\w/])", text)
+            names += re.findall(rf"{MOUNT}/(\w(?:[\w/.]*[\w/])?)", text)
             names += re.findall(r"`((?:pack|units|cells|bus)/[\w/]+)`", text)
             names += re.findall(r"^\.(?:It )?Pa ((?:pack|units|cells|bus)/[\w/]*)", text, flags=re.M)
         self.assertGreater(len(names), 40)
