@@ -72,7 +72,7 @@ static int guard(pid_t server, const sigset_t *set)
 		int signal = next_signal(set, until);
 
 		if (signal && signal != SIGCHLD) {
-			kill(server, SIGTERM);
+			kill(server, signal);
 			if (until == NSEC_NEVER)
 				until = now() + PATIENCE;
 		} else if (!signal && until != NSEC_NEVER) {
