@@ -7,6 +7,7 @@
 
 #include "checks.h"
 #include "fs/mount.h"
+#include "link/link.h"
 #include "log.h"
 
 #define DEAD_MOUNT_MAX 16 /* that lie one on another */
@@ -103,14 +104,10 @@ int checks_mountpoint(const char *path, char *absolute, size_t size)
 
 int checks_device(const char *device, const char *mountpoint)
 {
-	static const char unix_prefix[] = "unix:";
-	const char *path = device;
+	const char *path;
+	enum link_kind kind = link_kind(device, &path);
 
-	if (!strncmp(device, unix_prefix, sizeof(unix_prefix) - 1))
-		path += sizeof(unix_prefix) - 1;
-	else if (!strncmp(device, "tcp:", 4) || !strncmp(device, "sim:", 4))
-		return 0;
-	if (!mount_contains(mountpoint, path))
+	if ((kind != LINK_TTY && kind != LINK_UNIX) || !mount_contains(mountpoint, path))
 		return 0;
 	log_print("%s: is at or below MOUNTPOINT, which would hide it", device);
 	return -EINVAL;

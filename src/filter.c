@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "link/link.h"
+
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Some machines hand these two over in the other order. */
@@ -225,16 +227,6 @@ static const struct rule {
 	{ .call = "epoll_pwait", .need = FILTER_TCP },
 };
 
-static const struct {
-	const char *prefix;
-	unsigned needs;
-} kinds[] = {
-	{ "sim:", 0 },
-	{ "unix:", FILTER_UNIX },
-	{ "tcp:", FILTER_TCP },
-	{ "", FILTER_TTY },
-};
-
 bool filter_built(void)
 {
 	return BMSFS_FILTER;
@@ -242,11 +234,14 @@ bool filter_built(void)
 
 unsigned filter_needs(const char *device)
 {
-	size_t i = 0;
+	static const unsigned needs[] = {
+		[LINK_TTY] = FILTER_TTY,
+		[LINK_TCP] = FILTER_TCP,
+		[LINK_UNIX] = FILTER_UNIX,
+		[LINK_SIM] = 0,
+	};
 
-	while (strncmp(device, kinds[i].prefix, strlen(kinds[i].prefix)) != 0)
-		i++;
-	return kinds[i].needs;
+	return needs[link_kind(device, &device)];
 }
 
 static int add_rule(scmp_filter_ctx context, const struct rule *rule)

@@ -125,16 +125,16 @@ static unsigned choose_addresses(const struct options *options,
 				 const struct instruction_table *table, int model,
 				 uint8_t address[FOREST_MAX])
 {
-	static const char prefix[] = "sim:";
 	struct sim_config sim = sim_config_default;
+	const char *target;
 	char reason[256];
 
 	if (options->addresses) {
 		memcpy(address, options->address, options->addresses);
 		return options->addresses;
 	}
-	if (!strncmp(options->device, prefix, sizeof(prefix) - 1) &&
-	    !sim_config_parse(&sim, options->device + sizeof(prefix) - 1, reason, sizeof(reason))) {
+	if (link_kind(options->device, &target) == LINK_SIM &&
+	    !sim_config_parse(&sim, target, reason, sizeof(reason))) {
 		if (sim.addresses) {
 			memcpy(address, sim.address, sim.addresses);
 			return sim.addresses;

@@ -78,6 +78,11 @@ struct link_config {
 	int64_t now;                           /* for "sim:" */
 };
 
+enum link_kind { LINK_TTY, LINK_TCP, LINK_UNIX, LINK_SIM };
+
+/* What DEVICE is by its prefix; *@target is what follows that. */
+enum link_kind link_kind(const char *device, const char **target);
+
 /*
  * Makes the link for DEVICE: "/dev/ttyUSB0", "/dev/serial/by-id/...", a pty or a symbolic link to
  * any of them; "tcp:HOST:PORT" ("tcp:[::1]:PORT"); "unix:PATH"; "sim:" or "sim:KEY=VALUE,...".

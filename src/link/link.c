@@ -14,10 +14,22 @@ static const struct {
 	const char *prefix;
 	link_constructor *make;
 } backends[] = {
-	{ "tcp:", tcp_link_new },
-	{ "unix:", unix_link_new },
-	{ "sim:", sim_link_new },
+	[LINK_TTY] = { "", tty_link_new },
+	[LINK_TCP] = { "tcp:", tcp_link_new },
+	[LINK_UNIX] = { "unix:", unix_link_new },
+	[LINK_SIM] = { "sim:", sim_link_new },
 };
+
+enum link_kind link_kind(const char *device, const char **target)
+{
+	enum link_kind kind = LINK_SIM;
+
+	/* That of a tty is the beginning of anything. */
+	while (strncmp(device, backends[kind].prefix, strlen(backends[kind].prefix)) != 0)
+		kind--;
+	*target = device + strlen(backends[kind].prefix);
+	return kind;
+}
 
 /* A word that is no path: mistyped kinds and bare names of ports end here, not as missing files. */
 static int check_path(const char *device, char *reason, size_t size)
@@ -42,18 +54,10 @@ static int check_path(const char *device, char *reason, size_t size)
 int link_new(struct link **link, const char *device, const struct link_config *config, char *reason,
 	     size_t size)
 {
-	int err;
+	enum link_kind kind = link_kind(device, &device);
+	int err = kind == LINK_TTY ? check_path(device, reason, size) : 0;
 
-	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-		size_t length = strlen(backends[i].prefix);
-
-		if (!strncmp(device, backends[i].prefix, length))
-			return backends[i].make(link, device + length, config, reason, size);
-	}
-	err = check_path(device, reason, size);
-	if (err < 0)
-		return err;
-	return tty_link_new(link, device, config, reason, size);
+	return err < 0 ? err : backends[kind].make(link, device, config, reason, size);
 }
 
 int64_t link_boottime(const struct link *link)
