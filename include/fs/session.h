@@ -33,6 +33,7 @@ struct handle {
 	struct branch *branch;
 	uint64_t ino;
 	bool lengthy;  /* a TREE_LONG: the text was made when it was opened and stays */
+	bool patient;  /* a signal does not end its reads */
 	bool rendered; /* the text, or the error, is what it read last */
 	bool written;
 	int error;

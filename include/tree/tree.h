@@ -37,6 +37,7 @@ struct tree_stat {
 	uint32_t size;
 	int64_t sampled; /* when the oldest sample shown was asked for; 0 for never */
 	bool timed;      /* it shows samples at all; else its times are those of the mount */
+	bool patient;    /* under class/: as in sysfs, no signal ends a read that waits */
 };
 
 /*

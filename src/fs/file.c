@@ -214,7 +214,7 @@ static void ask(struct parked *parked, const struct fuse_file_info *info)
 	tree_needs(branch->tree, parked->ino, &parked->query.need);
 	if (device_query(branch->device, &parked->query))
 		read_answer(parked);
-	else
+	else if (!parked->handle->patient)
 		fuse_req_interrupt_func(parked->req, read_interrupted, parked);
 }
 
@@ -268,6 +268,7 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	handle->fs = fs;
 	handle->branch = branch_of(fs, ino);
 	handle->ino = ino;
+	handle->patient = stat.patient;
 	TAILQ_INSERT_TAIL(&fs->handles, handle, entry);
 	info->fh = (uintptr_t)handle;
 	info->direct_io = 1;
@@ -293,7 +294,7 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	request_tell(req, ino, "read", detail);
 	if (!info->lock_owner)
 		reply_error(req, ino, -EINVAL);
-	else if (fuse_req_interrupted(req))
+	else if (fuse_req_interrupted(req) && !handle->patient)
 		reply_error(req, ino, -EINTR);
 	else if (handle->lengthy || (offset > 0 && handle->rendered && !handle->error))
 		serve(req, handle, size, offset);

@@ -227,6 +227,7 @@ static void stat_file(const struct tree *tree, const struct place *place, struct
 		place->dir == DIR_ROWS ? row_mode(tree, tree_row_number(place)) : S_IFREG | 0444;
 	place_needs(tree, place, &needs);
 	stat->timed = !row_set_empty(&needs);
+	stat->patient = place->dir != DIR_ROWS && tree_dirs[place->dir]->kernel;
 	if (stat->timed)
 		stat->sampled = needs_sampled(tree, &needs);
 }

@@ -8,7 +8,7 @@
 
 #include "nsec.h"
 
-enum { SOC = 2, CMAX, LONG, UNITS, FIRST, CELLS, STATE, GONE, ERRL, SHOT, FILES };
+enum { SOC = 2, CMAX, LONG, UNITS, FIRST, CELLS, STATE, GONE, ERRL, SHOT, CLASS, FILES };
 
 static const struct {
 	uint64_t parent;
@@ -28,6 +28,7 @@ static const struct {
 	[GONE] = { TREE_ROOT, "GONE", NULL, TREE_VALUE, S_IFREG | 0444, 0 },
 	[ERRL] = { TREE_ROOT, "ERRL", NULL, TREE_VALUE, S_IFREG | 0400, 3 },
 	[SHOT] = { TREE_ROOT, "shot", NULL, TREE_LONG, S_IFREG | 0444, 0 },
+	[CLASS] = { TREE_ROOT, "class", NULL, TREE_VALUE, S_IFREG | 0444, 0 },
 };
 
 static bool exists(const struct tree *tree, uint64_t ino)
@@ -64,6 +65,7 @@ int tree_stat(const struct tree *tree, uint64_t ino, struct tree_stat *stat)
 		.mode = files[ino].mode,
 		.size = files[ino].target ? (uint32_t)strlen(files[ino].target) : 4096,
 		.timed = files[ino].row >= 0,
+		.patient = ino == CLASS,
 		.sampled = files[ino].row >= 0 ? tree->device->asked[files[ino].row] : 0,
 	};
 	if (ino == SHOT)

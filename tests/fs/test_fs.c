@@ -643,6 +643,28 @@ static void test_interrupted_read(void **state)
 	play(read_interrupt_client);
 }
 
+static int patient_client(int server)
+{
+	pid_t reader;
+
+	TELL(.wish = SET_HOLD, .number = 1);
+	reader = begin(read_one, open("class", O_RDONLY));
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	CHECK(kill(reader, SIGUSR1) == 0);
+	for (unsigned i = 0; i < 10; i++)
+		CHECK(access("SOC", R_OK) == 0); /* the interrupt has been taken by now */
+	CHECK(TELL(.wish = GET_PARKED) == 1);
+	TELL(.wish = SET_HOLD, .number = 0);
+	CHECK(end(reader) == 0);
+	return 0;
+}
+
+static void test_patient_read(void **state)
+{
+	(void)state;
+	play(patient_client);
+}
+
 static int write_interrupt_client(int server)
 {
 	int fd = open("CMAX", O_RDWR);
@@ -895,7 +917,7 @@ static void test_xattr(void **state)
 static int list_client(int server)
 {
 	static const char *const names[] = { ".",     "..",    "SOC",  "CMAX", "LONG", "units",
-					     "cells", "state", "GONE", "ERRL", "shot" };
+					     "cells", "state", "GONE", "ERRL", "shot", "class" };
 	DIR *dir = opendir(".");
 	struct dirent *entry;
 	char target[16];
@@ -1133,6 +1155,7 @@ int main(void)
 		MOUNTED(test_parked_read),
 		MOUNTED(test_read_error),
 		MOUNTED(test_interrupted_read),
+		MOUNTED(test_patient_read),
 		MOUNTED(test_interrupted_write),
 		MOUNTED(test_write),
 		MOUNTED(test_refusals),

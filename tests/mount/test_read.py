@@ -236,8 +236,8 @@ class Interrupts(harness.MountTest):
         self.assertEqual(other.result(), b"78.46\n")
         self.assertEqual(len(self.bms.requests("LCD1?")), 1)
 
-    def test_errno(self):
-        """Python would start an interrupted read again; here the handler looks at errno first."""
+    def read_and_interrupt(self, name):
+        """Python would start an interrupted read again; here it shows what read(2) returned."""
         self.bms.delay = lambda request: 0.3
         code = """
 import ctypes, errno, signal
@@ -250,11 +250,18 @@ buffer = ctypes.create_string_buffer(100)
 got = libc.read(fd, buffer, 100)
 print(got, errno.errorcode.get(ctypes.get_errno()))
 """
-        reader = self.python(code, self.bmsfs.path("SOC"))
+        reader = self.python(code, self.bmsfs.path(name))
         self.assertEqual(reader.stdout.readline(), "ready\n")
         self.bms.await_request("LCD1?")
         reader.send_signal(signal.SIGUSR1)
-        self.assertEqual(reader.communicate(timeout=harness.PATIENCE)[0], "-1 EINTR\n")
+        return reader.communicate(timeout=harness.PATIENCE)[0]
+
+    def test_errno(self):
+        self.assertEqual(self.read_and_interrupt("SOC"), "-1 EINTR\n")
+
+    def test_under_class_it_waits_on(self):
+        """Go's own signals reach node_exporter while it reads, and EINTR would end a collector."""
+        self.assertEqual(self.read_and_interrupt("class/power_supply/bms0/present"), "2 None\n")
 
 
 class PageCache(harness.MountTest):
