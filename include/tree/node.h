@@ -21,7 +21,7 @@
 #include "tree/text.h"
 #include "tree/tree.h"
 
-#define SOURCE_MAX 4  /* numbers that a value is made of */
+#define SOURCE_MAX 6  /* numbers that a value is made of */
 #define NODE_MAX   32 /* nodes of a table */
 
 /* What units a master has, and cells and sensors a unit, before the BMS has told. */
@@ -87,6 +87,14 @@ struct source {
 /* The sources of all that follows from how much charge there is. */
 #define CHARGE_SOURCES FROM_FIELD("LCD1", "soc"), FROM_FIELD("LCD1", "soh"), FROM("CAPA")
 #define ERROR_SOURCES  FROM_FIELD("ERRO", "present"), FROM_FIELD("ERRO", "error")
+#define FLOW_SOURCES   FROM_FIELD("LCD1", "current"), ERROR_SOURCES
+
+/* Programs that read uevent take some numbers for what they are not. */
+enum uevent_line {
+	UEVENT_SHOWN,
+	UEVENT_POWER, /* they multiply it by the voltage, in an int32 */
+	UEVENT_NONE,
+};
 
 /* What a value is computed from, in the order of its sources. */
 struct view {
@@ -138,7 +146,7 @@ struct node {
 	 */
 	int (*print)(const struct view *view, struct text *text);
 	bool always;
-	bool power; /* readers of uevent multiply it by the voltage, in an int32 */
+	enum uevent_line uevent;
 	void (*rows)(const struct tree *tree, struct row_set *rows);
 };
 
@@ -218,6 +226,12 @@ int node_number(const struct tree *tree, const struct place *place, const struct
 
 /* Writes a number of a sample of @row, number @index, no newline. */
 int row_add_number(struct text *text, const struct instruction *row, unsigned index, double number);
+
+/*
+ * The current of the numbers of FLOW_SOURCES, 0 if none flows. -ENODATA if the BMS says that it
+ * cannot measure it.
+ */
+int pack_flow(const double number[3], double *current_A);
 
 /* What pack/ computes and others show too; each says in pack.c of which sources. */
 int pack_remaining(const struct view *view, double *value);

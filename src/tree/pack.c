@@ -7,6 +7,9 @@
 
 #define PERCENT      100.0
 #define HOUR_SECONDS 3600.0
+#define IDLE_A       0.1 /* up to this is no current but the noise of its measurement */
+
+#define ERROR_NO_CURRENT 12 /* the current is not measured, or beyond what can be */
 
 static int pack_power(const struct view *view, double *value)
 {
@@ -26,12 +29,19 @@ int pack_remaining(const struct view *view, double *value)
 	return 0;
 }
 
+int pack_flow(const double number[3], double *current_A)
+{
+	*current_A = fabs(number[0]) > IDLE_A ? number[0] : 0;
+	return number[1] != 0 && number[2] == ERROR_NO_CURRENT ? -ENODATA : 0;
+}
+
 int pack_time_to_empty(const struct view *view, double *value)
 {
 	double remaining_Ah = view->number[0] * view->number[1] * view->number[2];
-	double current_A = view->number[3];
+	double current_A;
+	int ret = pack_flow(&view->number[3], &current_A);
 
-	if (!(current_A < 0))
+	if (ret || !(current_A < 0))
 		return -ENODATA;
 	*value = fmax(remaining_Ah, 0) / -current_A * HOUR_SECONDS;
 	return 0;
@@ -40,9 +50,10 @@ int pack_time_to_empty(const struct view *view, double *value)
 int pack_time_to_full(const struct view *view, double *value)
 {
 	double missing_Ah = (1 - view->number[0]) * view->number[1] * view->number[2];
-	double current_A = view->number[3];
+	double current_A;
+	int ret = pack_flow(&view->number[3], &current_A);
 
-	if (!(current_A > 0))
+	if (ret || !(current_A > 0))
 		return -ENODATA;
 	*value = fmax(missing_Ah, 0) / current_A * HOUR_SECONDS;
 	return 0;
@@ -192,9 +203,10 @@ static const struct node nodes[] = {
 		.title = "time to empty",
 		.description =
 			"How long the remaining charge lasts at the present current; ENODATA "
-			"unless the pack is discharged.",
+			"unless the pack is discharged with more than 0.1 A, and with error 12, "
+			"which is that the current is not measured.",
 		.unit = "s",
-		.source = { CHARGE_SOURCES, FROM_FIELD("LCD1", "current") },
+		.source = { CHARGE_SOURCES, FLOW_SOURCES },
 		.compute = pack_time_to_empty,
 		.metric = "bms_time_to_empty_seconds",
 	},
@@ -203,9 +215,9 @@ static const struct node nodes[] = {
 		.type = NODE_VALUE,
 		.title = "time to full",
 		.description = "When the pack is full at the present current; ENODATA unless it is "
-			       "charged.",
+			       "charged with more than 0.1 A, and with error 12.",
 		.unit = "s",
-		.source = { CHARGE_SOURCES, FROM_FIELD("LCD1", "current") },
+		.source = { CHARGE_SOURCES, FLOW_SOURCES },
 		.compute = pack_time_to_full,
 		.metric = "bms_time_to_full_seconds",
 	},

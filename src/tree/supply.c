@@ -7,28 +7,25 @@
 #include "tree/node.h"
 
 #define MICRO        1e6
-#define IDLE_A       0.1 /* less than this is no current but the noise of its measurement */
 #define FULL         0.9995
 #define STRING_SLACK 0.25 /* of the voltage that so many cells in series would have */
-
-#define ERROR_NO_CURRENT 12 /* the current is not measured, or beyond what can be */
 
 enum { STATUS_UNKNOWN, STATUS_DISCHARGING, STATUS_FULL, STATUS_CHARGING, STATUS_IDLE };
 enum { LEVEL_CRITICAL, LEVEL_LOW, LEVEL_FULL, LEVEL_NORMAL };
 
-/* current, soc, present, error */
+/* FLOW_SOURCES, soc */
 static int supply_status(const struct view *view, double *value)
 {
-	double current_A = view->number[0];
+	double current_A;
 
-	if (view->number[2] != 0 && view->number[3] == ERROR_NO_CURRENT)
+	if (pack_flow(view->number, &current_A))
 		*value = STATUS_UNKNOWN;
-	else if (current_A < -IDLE_A)
+	else if (current_A < 0)
 		*value = STATUS_DISCHARGING;
-	else if (view->number[1] >= FULL)
+	else if (view->number[3] >= FULL)
 		*value = STATUS_FULL;
 	else
-		*value = current_A > IDLE_A ? STATUS_CHARGING : STATUS_IDLE;
+		*value = current_A > 0 ? STATUS_CHARGING : STATUS_IDLE;
 	return 0;
 }
 
@@ -133,13 +130,15 @@ static void uevent_rows(const struct tree *tree, struct row_set *rows)
  * i3status, for one, makes watts of amperes and of ampere-hours, and in an int: above 2147 W or Wh
  * it shows no battery at all. Without these lines it shows the percentage.
  */
-static bool overflows(const struct view *view, const struct place *place)
+static bool uevent_shows(const struct view *view, const struct place *place)
 {
+	enum uevent_line line = tree_node(place)->uevent;
 	double value;
 
-	return tree_node(place)->power && view->sample[0] &&
-	       !node_number(view->tree, place, view->fresh, &value) &&
-	       fabs(value * view->number[0]) > INT32_MAX;
+	if (line == UEVENT_POWER && view->sample[0] &&
+	    !node_number(view->tree, place, view->fresh, &value))
+		return fabs(value * view->number[0]) <= INT32_MAX;
+	return line != UEVENT_NONE;
 }
 
 /* All other files of the directory, in its order; what cannot be had is left out. */
@@ -155,7 +154,7 @@ static int print_uevent(const struct view *view, struct text *text)
 		size_t before = text->used;
 
 		place.entry = (uint8_t)(ENTRY_FIRST + i);
-		if (dir->node[i].print == print_uevent || overflows(view, &place))
+		if (!uevent_shows(view, &place))
 			continue;
 		add_key(text, dir->node[i].name);
 		if (node_render(view->tree, &place, view->fresh, text))
@@ -235,8 +234,7 @@ static const struct node supply_nodes[] = {
 		.type = NODE_VALUE,
 		.title = "status",
 		.description = "Where the current flows; the first of these that holds.",
-		.source = { FROM_FIELD("LCD1", "current"), FROM_FIELD("LCD1", "soc"),
-			    ERROR_SOURCES },
+		.source = { FLOW_SOURCES, FROM_FIELD("LCD1", "soc") },
 		.compute = supply_status,
 		.code = status_codes,
 	},
@@ -291,9 +289,10 @@ static const struct node supply_nodes[] = {
 		.type = NODE_VALUE,
 		.title = "lowest voltage",
 		.description =
-			"CMIN times the cells of one string. Of several units a string is all "
-			"their cells, or the cells of the first unit, whichever comes closer to "
-			"what the pack voltage makes of the cell voltages.",
+			"CMIN times the cells of one string, as many as CELL told when the BMS was "
+			"found. Of several units a string is all their cells, or the cells of the "
+			"first unit, whichever comes closer to what the pack voltage makes of the "
+			"cell voltages.",
 		.unit = "uV",
 		.source = { FROM("CMIN"), FROM_FIELD("LCD1", "pack_voltage"),
 			    FROM_FIELD("LCD1", "cell_voltage_min"),
@@ -321,7 +320,7 @@ static const struct node supply_nodes[] = {
 		.unit = "uA",
 		.source = { FROM_FIELD("LCD1", "current") },
 		.scale = MICRO,
-		.power = true,
+		.uevent = UEVENT_POWER,
 	},
 	{
 		.name = "charge_now",
@@ -333,7 +332,7 @@ static const struct node supply_nodes[] = {
 		.source = { CHARGE_SOURCES },
 		.compute = pack_remaining,
 		.scale = MICRO,
-		.power = true,
+		.uevent = UEVENT_POWER,
 	},
 	{
 		.name = "charge_full",
@@ -344,7 +343,7 @@ static const struct node supply_nodes[] = {
 		.source = { FROM_FIELD("LCD1", "soh"), FROM("CAPA") },
 		.compute = supply_charge_full,
 		.scale = MICRO,
-		.power = true,
+		.uevent = UEVENT_POWER,
 	},
 	{
 		.name = "charge_full_design",
@@ -354,7 +353,7 @@ static const struct node supply_nodes[] = {
 		.unit = "uAh",
 		.source = { FROM("CAPA") },
 		.scale = MICRO,
-		.power = true,
+		.uevent = UEVENT_POWER,
 	},
 	{
 		.name = "temp",
@@ -380,6 +379,28 @@ static const struct node supply_nodes[] = {
 		.title = "full cycles",
 		.description = "Full cycles that the BMS has counted.",
 		.source = { FROM("CYCL") },
+	},
+	{
+		.name = "time_to_empty_now",
+		.type = NODE_VALUE,
+		.title = "time to empty",
+		.description = "How long the charge lasts at the present current, as "
+			       "pack/time_to_empty; EOPNOTSUPP where that is ENODATA.",
+		.unit = "s",
+		.source = { CHARGE_SOURCES, FLOW_SOURCES },
+		.compute = pack_time_to_empty,
+		/* Readers do not agree on its unit: i3status 2.14 takes it for minutes. */
+		.uevent = UEVENT_NONE,
+	},
+	{
+		.name = "time_to_full_now",
+		.type = NODE_VALUE,
+		.title = "time to full",
+		.description = "When the pack is full at the present current, as "
+			       "pack/time_to_full; EOPNOTSUPP where that is ENODATA.",
+		.unit = "s",
+		.source = { CHARGE_SOURCES, FLOW_SOURCES },
+		.compute = pack_time_to_full,
 	},
 	{
 		.name = "manufacturer",
@@ -412,13 +433,14 @@ static const struct node supply_nodes[] = {
 		.description =
 			"POWER_SUPPLY_NAME, then all files of this directory that have a value, "
 			"each as POWER_SUPPLY_ and its name in capitals, \"=\", value. What "
-			"readers "
-			"of this file multiply by the voltage (charge_*, current_now) is left out "
-			"above 2147 Wh or W, where their int overflows.",
+			"readers of this file multiply by the voltage (charge_*, current_now) is "
+			"left out above 2147 Wh or W, where their int overflows; and so is "
+			"time_to_empty_now, which i3status takes for minutes.",
 		.source = { FROM_FIELD("LCD1", "pack_voltage") },
 		.rows = uevent_rows,
 		.always = true,
 		.print = print_uevent,
+		.uevent = UEVENT_NONE,
 	},
 };
 

@@ -111,12 +111,15 @@ class Reading(harness.MountTest):
         bms, bmsfs = self.mount_responder("ttl=0")
         for current, empty, full in ((0, True, True), (5, True, False), (-5, False, True)):
             bms.set_main(current=current)
-            for name, undefined in (("pack/time_to_empty", empty), ("pack/time_to_full", full)):
+            for name, undefined in (("time_to_empty", empty), ("time_to_full", full)):
+                pack, supply = f"pack/{name}", f"class/power_supply/bms0/{name}_now"
                 with self.subTest(f"{name} at {current} A"):
                     if undefined:
-                        self.assert_errno(errno.ENODATA, bmsfs.read, name)
+                        self.assert_errno(errno.ENODATA, bmsfs.read, pack)
+                        self.assert_errno(errno.EOPNOTSUPP, bmsfs.read, supply)
                     else:
-                        self.assertGreater(int(bmsfs.read(name)), 0)
+                        self.assertGreater(int(bmsfs.read(pack)), 0)
+                        self.assertEqual(bmsfs.read(supply), bmsfs.read(pack))
 
     def test_no_such_cell(self):
         bmsfs = self.mount(os.path.join(self.folder, "nowhere")).expects("nowhere")

@@ -50,10 +50,10 @@ static const struct {
 	{ "bus", "The line to the BMS. Reading these files asks the BMS nothing.\n" },
 	{ "class",
 	  "The pack as the kernel would show it under /sys/class, in the kernel's units. What "
-	  "cannot "
-	  "be\nhad, for whatever reason, reads EOPNOTSUPP; type, scope, present, manufacturer and "
-	  "uevent always\nhave something to say. bms0 is what -o name= says. N counts through the "
-	  "cells or sensors of all\nunits.\n" },
+	  "cannot be\nhad, for whatever reason, reads EOPNOTSUPP; type, scope, present, "
+	  "manufacturer and uevent always\nhave something to say. As in sysfs, no signal ends a "
+	  "read that waits. bms0 is what -o name= says. N\ncounts through the cells or sensors "
+	  "of all units; what a label says follows from CELL and PTEM.\n" },
 	{ "metrics",
 	  "The pack as Prometheus wants it. stat tells size and time of the last rendering.\n" },
 	{ "snapshot", "Everything in one file. stat tells size and time of the last rendering.\n" },
@@ -356,23 +356,45 @@ static void add_metrics(struct abi *abi)
 		 "\t\tbmsfs_NAME_total     the counters of bus/counters\n");
 }
 
-/* "Computed from LCD1 CAPA." */
-static void add_sources(struct abi *abi, const struct node *node)
+/* Constants, the line itself, and names: these ask the BMS nothing. */
+static bool asks_nothing(const struct place *place, const struct node *node)
 {
-	const struct source *source = node->source;
-	const char *before = "\n\t\tComputed from: ";
+	const char *end = strrchr(node->name, '_');
 
-	for (unsigned i = 0; i < SOURCE_MAX && source[i].row; i++) {
-		bool again = false;
+	return place->dir == DIR_BUS || node->type == NODE_LINK || node->print == print_constant ||
+	       !strcmp(node->name, "name") || (end && !strcmp(end, "_label"));
+}
 
-		for (unsigned j = 0; j < i; j++)
-			again |= !strcmp(source[j].row, source[i].row);
-		if (!again)
-			add(abi, "%s%s", before, source[i].row);
+/*
+ * "Computed from: LCD1, CAPA." Whatever comes from the BMS says of which instructions it is made; of
+ * metrics and snapshot each line is that of another file.
+ */
+static void add_sources(struct abi *abi, const struct place *place, const struct node *node)
+{
+	const struct instruction_table *table = &abi->fixture.device.table;
+	char line[1024] = "Computed from: ";
+	const char *before = "";
+	struct row_set needs;
+
+	if (node->type == NODE_LONG)
+		return;
+	place_needs(abi->fixture.tree, place, &needs);
+	if (row_set_empty(&needs) != asks_nothing(place, node))
+		die("%s: not what it says it is made of", node->name);
+	for (unsigned row = 0; row < table->rows; row++) {
+		size_t used = strlen(line);
+
+		if (!row_set_has(&needs, row))
+			continue;
+		snprintf(line + used, sizeof(line) - used, "%s%s", before,
+			 table->row[row].mnemonic);
 		before = ", ";
 	}
-	if (source[0].row)
-		add(abi, ".\n");
+	if (row_set_empty(&needs))
+		return;
+	snprintf(line + strlen(line), sizeof(line) - strlen(line), ".");
+	add(abi, "\n");
+	add_wrapped(abi, line);
 }
 
 static void add_node_values(struct abi *abi, const struct node *node)
@@ -410,7 +432,7 @@ static void add_entry(struct abi *abi, const struct entry *entry, const struct p
 	add_wrapped(abi, row ? row->description : node->description);
 	add_models(abi, entry->models);
 	if (!row)
-		add_sources(abi, node);
+		add_sources(abi, place, node);
 	add(abi, "\n");
 	add_access(abi, entry);
 	add(abi, "Valid values:\n");

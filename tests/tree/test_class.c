@@ -62,6 +62,8 @@ static void test_values(void **state)
 		{ SUPPLY "temp", "185\n" },
 		{ SUPPLY "temp_max", "550\n" },
 		{ SUPPLY "cycle_count", "103\n" },
+		{ SUPPLY "time_to_empty_now", "503207\n" },
+		{ SUPPLY "time_to_full_now", "EOPNOTSUPP" },
 		{ SUPPLY "manufacturer", "REC\n" },
 		{ SUPPLY "model_name", "REC BMS 1Q VICTRON\n" },
 		{ HWMON "name", "bms0\n" },
@@ -189,6 +191,33 @@ static void test_strings_of_a_master(void **state)
 	fixture_expect(fixture, SUPPLY "voltage_min", "EOPNOTSUPP");
 }
 
+/* What is no current for one file is none for the others. */
+static void test_times_agree_with_status(void **state)
+{
+	struct fixture *fixture = *state;
+	static const struct {
+		double current, error;
+		const char *status, *empty, *full;
+	} cases[] = {
+		{ -0.11, 0, "Discharging\n", "11436514\n", "EOPNOTSUPP" },
+		{ -0.1, 0, "Not charging\n", "EOPNOTSUPP", "EOPNOTSUPP" },
+		{ 0, 0, "Not charging\n", "EOPNOTSUPP", "EOPNOTSUPP" },
+		{ 0.1, 0, "Not charging\n", "EOPNOTSUPP", "EOPNOTSUPP" },
+		{ 0.11, 1, "Charging\n", "EOPNOTSUPP", "3139068\n" },
+		{ -50, 12, "Unknown\n", "EOPNOTSUPP", "EOPNOTSUPP" },
+		{ 50, 12, "Unknown\n", "EOPNOTSUPP", "EOPNOTSUPP" },
+	};
+
+	feed(fixture, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fake_main_data(&fixture->device, cases[i].current);
+		feed_error(fixture, cases[i].error);
+		fixture_expect(fixture, SUPPLY "status", cases[i].status);
+		fixture_expect(fixture, SUPPLY "time_to_empty_now", cases[i].empty);
+		fixture_expect(fixture, SUPPLY "time_to_full_now", cases[i].full);
+	}
+}
+
 /* Readers have 32 bits. */
 static void test_overflow(void **state)
 {
@@ -233,7 +262,7 @@ static void test_away(void **state)
 		}
 		for (unsigned i = 0; tree_entry(fixture->tree, dir, i, path + strlen(SUPPLY)); i++)
 			refused += !strcmp(fixture_read(fixture, path), "EOPNOTSUPP");
-		assert_int_equal(refused, 16);
+		assert_int_equal(refused, 18);
 		fixture_expect(fixture, HWMON "in0_input", "EOPNOTSUPP");
 		fixture_expect(fixture, HWMON "in3_input", "EOPNOTSUPP");
 	}
@@ -254,8 +283,11 @@ static void test_uevent(void **state)
 	assert_non_null(strstr(text, "\nPOWER_SUPPLY_CURRENT_NOW=-2500000\n"));
 	assert_non_null(strstr(text, "\nPOWER_SUPPLY_CHARGE_FULL_DESIGN=30000000\n"));
 	assert_non_null(strstr(text, "\nPOWER_SUPPLY_MODEL_NAME=REC BMS 1Q VICTRON\n"));
-	assert_null(strstr(text, "TIME_TO_FULL"));
+	assert_null(strstr(text, "TIME_TO_"));
 	assert_null(strstr(text, "UEVENT"));
+	feed(fixture, 2.5);
+	assert_non_null(
+		strstr(fixture_read(fixture, SUPPLY "uevent"), "\nPOWER_SUPPLY_TIME_TO_FULL_NOW="));
 }
 
 /* 55.5 V: more than 38.7 Ah or A make an int of microwatts overflow. */
@@ -310,6 +342,31 @@ static void test_listing_is_of_the_model(void **state)
 	fixture_expect(fixture, SUPPLY "serial_number", "1234\n");
 }
 
+static void test_only_these_are_patient(void **state)
+{
+	struct fixture *fixture = *state;
+	static const struct {
+		const char *path;
+		bool patient;
+	} cases[] = {
+		{ SUPPLY "status", true },
+		{ SUPPLY "uevent", true },
+		{ HWMON "in3_input", true },
+		{ "SOC", false },
+		{ "CMAX", false },
+		{ "bus/state", false },
+		{ "metrics/bmsfs.prom", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct tree_stat stat;
+
+		assert_int_equal(
+			tree_stat(fixture->tree, fixture_ino(fixture, cases[i].path), &stat), 0);
+		assert_int_equal(stat.patient, cases[i].patient);
+	}
+}
+
 static void test_name(void **state)
 {
 	struct fixture *fixture = *state;
@@ -358,12 +415,14 @@ int main(void)
 		TEST(test_level),
 		TEST(test_capacity_is_a_percentage),
 		TEST(test_strings_of_a_master),
+		TEST(test_times_agree_with_status),
 		TEST(test_overflow),
 		TEST(test_away),
 		TEST(test_uevent),
 		TEST(test_uevent_of_a_large_pack),
 		TEST(test_needs),
 		TEST(test_listing_is_of_the_model),
+		TEST(test_only_these_are_patient),
 		TEST(test_name),
 		TEST(test_channels),
 	};

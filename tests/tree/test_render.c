@@ -87,9 +87,13 @@ static void test_times_follow_the_current(void **state)
 {
 	struct fixture *fixture = *state;
 
-	fixture_feed(fixture, 0);
-	fixture_expect(fixture, "pack/time_to_empty", "ENODATA");
-	fixture_expect(fixture, "pack/time_to_full", "ENODATA");
+	static const double none[] = { 0, 0.1, -0.1 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(none); i++) {
+		fixture_feed(fixture, none[i]);
+		fixture_expect(fixture, "pack/time_to_empty", "ENODATA");
+		fixture_expect(fixture, "pack/time_to_full", "ENODATA");
+	}
 	fixture_feed(fixture, 10);
 	fixture_expect(fixture, "pack/time_to_empty", "ENODATA");
 	/* (1 - 0.7846351) * 0.9897 * 450 Ah / 10 A */

@@ -250,12 +250,12 @@ static void test_needs(void **state)
 	struct fixture *fixture = *state;
 	static const struct {
 		const char *path;
-		const char *rows[3];
+		const char *rows[4];
 	} cases[] = {
 		{ "CMAX", { "CMAX" } },
 		{ "SOC", { "LCD1" } },
 		{ "pack/power", { "LCD1" } },
-		{ "pack/time_to_full", { "LCD1", "CAPA" } },
+		{ "pack/time_to_full", { "LCD1", "CAPA", "ERRO" } },
 		{ "units/1/temperature", { "BTEM" } },
 		{ "units/1/cells/2/resistance", { "RINT" } },
 		{ "bus/state", { NULL } },
