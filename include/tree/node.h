@@ -92,7 +92,7 @@ struct source {
 /* Programs that read uevent take some numbers for what they are not. */
 enum uevent_line {
 	UEVENT_SHOWN,
-	UEVENT_POWER, /* they multiply it by the voltage, in an int32 */
+	UEVENT_POWER, /* they multiply it by the voltage, in an int32: all of these or none */
 	UEVENT_NONE,
 };
 

@@ -128,23 +128,29 @@ static void uevent_rows(const struct tree *tree, struct row_set *rows)
 
 /*
  * i3status, for one, makes watts of amperes and of ampere-hours, and in an int: above 2147 W or Wh
- * it shows no battery at all. Without these lines it shows the percentage.
+ * it shows no battery at all, and nonsense where it has one of these lines without the others.
+ * Without any it shows the percentage.
  */
-static bool uevent_shows(const struct view *view, const struct place *place)
+static bool uevent_has_power(const struct view *view)
 {
-	enum uevent_line line = tree_node(place)->uevent;
+	struct place place = view->place;
 	double value;
 
-	if (line == UEVENT_POWER && view->sample[0] &&
-	    !node_number(view->tree, place, view->fresh, &value))
-		return fabs(value * view->number[0]) <= INT32_MAX;
-	return line != UEVENT_NONE;
+	for (size_t i = 0; view->sample[0] && i < supply_dir.nodes; i++) {
+		place.entry = (uint8_t)(ENTRY_FIRST + i);
+		if (supply_dir.node[i].uevent == UEVENT_POWER &&
+		    (node_number(view->tree, &place, view->fresh, &value) ||
+		     fabs(value) * fmax(view->number[0], 1) > INT32_MAX))
+			return false;
+	}
+	return view->sample[0];
 }
 
 /* All other files of the directory, in its order; what cannot be had is left out. */
 static int print_uevent(const struct view *view, struct text *text)
 {
 	const struct dir *dir = tree_dirs[view->place.dir];
+	bool power = uevent_has_power(view);
 
 	add_key(text, "NAME");
 	text_add(text, view->tree->name);
@@ -153,9 +159,10 @@ static int print_uevent(const struct view *view, struct text *text)
 		struct place place = view->place;
 		size_t before = text->used;
 
-		place.entry = (uint8_t)(ENTRY_FIRST + i);
-		if (!uevent_shows(view, &place))
+		if (dir->node[i].uevent == UEVENT_NONE ||
+		    (dir->node[i].uevent == UEVENT_POWER && !power))
 			continue;
+		place.entry = (uint8_t)(ENTRY_FIRST + i);
 		add_key(text, dir->node[i].name);
 		if (node_render(view->tree, &place, view->fresh, text))
 			text->used = before;
@@ -338,7 +345,9 @@ static const struct node supply_nodes[] = {
 		.name = "charge_full",
 		.type = NODE_VALUE,
 		.title = "charge when full",
-		.description = "What the pack can hold: capacity times state of health.",
+		.description = "What the pack can hold: capacity times state of health. Above 2147 "
+			       "Ah charge_* are EOPNOTSUPP, for an int32 ends there; acpi, which "
+			       "shows nothing else, says 0 % then.",
 		.unit = "uAh",
 		.source = { FROM_FIELD("LCD1", "soh"), FROM("CAPA") },
 		.compute = supply_charge_full,
@@ -434,8 +443,9 @@ static const struct node supply_nodes[] = {
 			"POWER_SUPPLY_NAME, then all files of this directory that have a value, "
 			"each as POWER_SUPPLY_ and its name in capitals, \"=\", value. What "
 			"readers of this file multiply by the voltage (charge_*, current_now) is "
-			"left out above 2147 Wh or W, where their int overflows; and so is "
-			"time_to_empty_now, which i3status takes for minutes.",
+			"left out as a whole if one of it has no value, or is above 2147 Wh or W, "
+			"where their int overflows; and time_to_empty_now always, which i3status "
+			"takes for minutes.",
 		.source = { FROM_FIELD("LCD1", "pack_voltage") },
 		.rows = uevent_rows,
 		.always = true,

@@ -2,79 +2,21 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """class/, metrics/ and snapshot.json, as programs read them that have never heard of bmsfs."""
 import collections
-import errno
 import json
 import os
 import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import unittest
 import urllib.request
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "..", "mount"))
-
 import exposition
+from case import ALWAYS, HWMON, METRICS, QUICK, SOURCE, SUPPLY, Case, needs, until
 import harness
 
-SUPPLY = "class/power_supply/bms0"
-HWMON = "class/hwmon/hwmon0"
-METRICS = "metrics/bmsfs.prom"
-QUICK = ("timeout=0.1", "tries=1", "ttl=0.1", "ttl_settings=0.1")
-SOURCE = os.path.join(HERE, "..", "..")
 COLLECTORS = {"powersupplyclass", "hwmon", "textfile"}
-
-# Names of files that always have something to say.
-ALWAYS = {"type", "scope", "present", "manufacturer", "uevent"}
-
-
-def needs(program):
-    return unittest.skipUnless(shutil.which(program), f"{program} is not installed")
-
-
-def until(attempt):
-    """The first result of attempt() that is not None; a result that never comes is a failure."""
-    end = time.monotonic() + harness.PATIENCE
-    while True:
-        result = attempt()
-        if result is not None:
-            return result
-        if time.monotonic() > end:
-            raise AssertionError("it does not come about")
-
-
-class Case(harness.MountTest):
-    def mount_sim(self, *arguments, options=QUICK):
-        """A simulator on a pty, and a mount of it that has all it needs."""
-        self.tty = os.path.join(self.folder, "tty")
-        self.sim = harness.Simulator(self, "--pty", self.tty, *arguments)
-        self.addCleanup(lambda: self.sim and self.sim.stop())
-        mount = self.mount(self.tty, *options)
-        mount.expects("nobody answers", "is gone", "no such device", "adapter", "no answer")
-        mount.read("PTEM")
-        return mount
-
-    def unplug(self):
-        self.sim.stop()
-        self.sim = None
-
-    def plug(self, *arguments):
-        self.sim = harness.Simulator(self, "--pty", self.tty, *arguments)
-
-    def outcome(self, mount, name):
-        try:
-            return mount.read(name)
-        except OSError as error:
-            # This number has two names.
-            return errno.errorcode[error.errno].replace("ENOTSUP", "EOPNOTSUPP")
-
-    def supply(self, mount, name="bms0"):
-        folder = f"class/power_supply/{name}"
-        return {name: self.outcome(mount, f"{folder}/{name}")
-                for name in os.listdir(mount.path(folder))}
 
 
 class Supply(Case):
@@ -133,6 +75,29 @@ class Supply(Case):
         self.assertAlmostEqual(int(mount.read(f"{HWMON}/in5_input")) / 1000,
                                float(mount.read("units/2/cells/1/voltage")), 1)
 
+    def test_chemistry_that_nobody_knows(self):
+        mount = self.mount_sim()
+        self.assertEqual(self.sim.command("put CHEM 9"), "ok")
+        until(lambda: True if mount.read("pack/chemistry") == "unknown, number 9" else None)
+        self.assertEqual(mount.read(f"{SUPPLY}/technology"), "Unknown")
+
+    def test_large_pack(self):
+        """More ampere-hours than a byte of LCD3, or an int of microampere-hours, can hold."""
+        mount = self.mount_sim()
+        self.assertEqual(self.sim.command("put CAPA 3000"), "ok")
+        until(lambda: True if mount.read("pack/capacity") == "3000.0" else None)
+        soc, soh = (float(mount.read(f"pack/{name}")) / 100 for name in ("soc", "soh"))
+        missing = float(mount.read("pack/charge_missing"))
+        self.assertGreater(missing, 255)
+        self.assertAlmostEqual(missing, (1 - soc) * soh * 3000, delta=5)
+        self.assertAlmostEqual(float(mount.read("pack/remaining")), soc * soh * 3000, delta=5)
+        shown = self.supply(mount)
+        for name in ("charge_now", "charge_full", "charge_full_design"):
+            self.assertEqual(shown[name], "EOPNOTSUPP", name)
+        self.assertNotIn("CHARGE_", shown["uevent"])
+        self.assertIn(f"POWER_SUPPLY_CAPACITY={shown['capacity']}\n", shown["uevent"])
+        self.assertEqual(self.i3status(mount, "%percentage"), shown["capacity"] + "%")
+
     @needs("acpi")
     def test_acpi(self):
         mount = self.mount_sim()
@@ -145,30 +110,147 @@ class Supply(Case):
                               capture_output=True, timeout=harness.PATIENCE)
         self.assertNotRegex(done.stdout, r"\d%")
 
-    @needs("i3status")
-    def test_i3status(self):
-        mount = self.mount_sim()
+    def i3status(self, mount, shown):
+        """The first line that it prints."""
         config = os.path.join(self.folder, "i3status")
         with open(config, "w", encoding="ascii") as file:
             file.write('general { output_format = "none" interval = 1 }\n'
                        'order += "battery 0"\n'
                        f'battery 0 {{ path = "{mount.path(SUPPLY)}/uevent"\n'
-                       'format = "%status %percentage" integer_battery_capacity = true }\n')
-        capacity = mount.read(f"{SUPPLY}/capacity")
+                       f'format = "{shown}" integer_battery_capacity = true }}\n')
         program = subprocess.Popen(["i3status", "-c", config], stdout=subprocess.PIPE, text=True,
                                    env=self.environment)
         try:
-            self.assertRegex(program.stdout.readline(), rf"^[A-Z]+ {capacity}%")
+            return program.stdout.readline().strip()
         finally:
             program.kill()
             program.wait()
             program.stdout.close()
 
-    def test_shell_and_awk(self):
+    @needs("i3status")
+    def test_i3status(self):
         mount = self.mount_sim()
-        script = 'read -r c < capacity && awk -F= \'$1 == "POWER_SUPPLY_CAPACITY" { print $2 }\' uevent'
-        self.assertEqual(self.run_program("sh", "-c", script, cwd=mount.path(SUPPLY)).strip(),
-                         mount.read(f"{SUPPLY}/capacity"))
+        capacity = mount.read(f"{SUPPLY}/capacity")
+        self.assertRegex(self.i3status(mount, "%status %percentage"), rf"^[A-Z]+ {capacity}%$")
+        self.unplug()
+        until(lambda: True if mount.read(f"{SUPPLY}/uevent").count("\n") == 4 else None)
+        self.assertEqual(self.i3status(mount, "%status %percentage"), "No battery")
+
+    @needs("i3status")
+    def test_i3status_and_the_size_of_the_pack(self):
+        """It needs all it makes watts of, or none; and it takes time_to_empty_now for minutes."""
+        bms, mount = self.mount_responder("ttl=0", "ttl_settings=0")
+        del bms.verbatim["CAPA?"]
+        bms.set_main(current=-2)
+        for capacity in (5.0, 30.0, 40.0, 45.0, 60.0, 450.0, 3000.0):
+            bms.set_setting("CAPA", capacity)
+            time_s = int(mount.read("pack/time_to_empty"))
+            shown = self.i3status(mount, "%status %percentage %remaining %consumption")
+            of_design = f"{0.7846351 * 0.9897 * 100:.0f}"
+            if capacity < 38:
+                time = f"{time_s // 3600:02}:{time_s // 60 % 60:02}"
+                self.assertEqual(shown, f"BAT {of_design}% {time} 110.97W", capacity)
+            else:
+                self.assertEqual(shown, "BAT 78%", capacity)
+
+
+class Units(Case):
+    """The units of a master, with the addresses that LCD3 calls them by."""
+
+    def agree(self, mount):
+        """Whether what LCD3 points at is what LCD1 says; between two of them the cells may move."""
+        unit = {mount.read(f"units/{number}/address"): number for number in "123"}
+        volts = {(number, cell): mount.read(f"units/{number}/cells/{cell}/voltage")
+                 for number in "123" for cell in "1234"}
+        heat = {(number, sensor): mount.read(f"units/{number}/sensors/{sensor}/temperature")
+                for number in "123" for sensor in "12"}
+        for name, values, choose in (("cell_min", volts, min), ("cell_max", volts, max),
+                                     ("temperature_max", heat, max)):
+            number = name if values is volts else "temperature_max_sensor"
+            place = unit[mount.read(f"pack/{name}_unit")], mount.read(f"pack/{number}")
+            value = name.replace("cell_", "cell_voltage_")
+            if not values[place] == choose(values.values(), key=float) == mount.read(
+                    f"pack/{value}"):
+                return None
+        return True
+
+    def test_extremes(self):
+        mount = self.mount_sim("--model", "master", "--units", "3", "--cells", "4",
+                               "--sensors", "2", "--baud", "0", "--turnaround", "0",
+                               options=("ttl=0", "address=16"))
+        until(lambda: self.agree(mount))
+        self.assertEqual(sum(float(mount.read(f"units/{unit}/cells/{cell}/voltage")) > 2
+                             for unit in "123" for cell in "1234"), 12)
+
+    def test_temperature_of_a_unit(self):
+        """A master tells one temperature, and nobody knows whose it is."""
+        mount = self.mount_sim("--model", "master", "--units", "2", options=(*QUICK, "address=16"))
+        self.assertEqual(self.outcome(mount, "units/1/temperature"), "ENODATA")
+        mount = self.mount("sim:")
+        self.assertRegex(mount.read("units/1/temperature"), r"^\d+\.\d$")
+
+
+class Sources(Case):
+    """docs/ABI says which instructions a file is made of: these are asked for and no others."""
+
+    def documented(self):
+        found = {}
+        for page in os.scandir(os.path.join(SOURCE, "docs", "ABI")):
+            with open(page.path, encoding="ascii") as file:
+                entries = file.read().split("\nWhat:\t\tMOUNTPOINT/")
+            for entry in entries[1:]:
+                made = re.search(r"Computed from: ([^.]+)\.", entry)
+                found[entry.split("\n")[0]] = set(re.split(r",\s+", made.group(1))
+                                                  if made else ())
+        return found
+
+    @staticmethod
+    def template(name):
+        for pattern, letter in ((r"(units/)\d+", "N"), (r"(cells/)\d+", "M"),
+                                (r"(sensors/)\d+", "K"), (r"(/in)[1-9]\d*(?=_)", "N"),
+                                (r"(/temp)(?:[2-9]|\d\d+)(?=_)", "N")):
+            name = re.sub(pattern, rf"\g<1>{letter}", name)
+        return name
+
+    def asked(self, mount, log, name):
+        start = os.path.getsize(log)
+        try:
+            mount.raw(name, os.O_DIRECT)
+        except OSError:
+            pass
+        with open(log, encoding="ascii") as file:
+            file.seek(start)
+            return set(re.findall(r" < \w+ (\S+)\?$", file.read(), re.M))
+
+    def check(self, model, *arguments):
+        log = os.path.join(self.folder, "log")
+        mount = self.mount_sim("--model", model, "--baud", "0", "--turnaround", "0", "--log", log,
+                               *arguments, options=(f"model={model}", "timeout=5", "deadline=30"))
+        documented = self.documented()
+        known = {row["mnemonic"] for row in self.table()
+                 if any(v["model"] == model and v["present"] for v in row["variants"])}
+        checked = 0
+        for folder, _, names in os.walk(mount.place):
+            for name in names:
+                path = os.path.relpath(os.path.join(folder, name), mount.place)
+                if path.isupper() or path.startswith(("bus/", "metrics/", "snapshot")):
+                    continue
+                self.assertEqual(self.asked(mount, log, path),
+                                 documented[self.template(path)] & known, path)
+                checked += 1
+        self.assertGreater(checked, 70)
+
+    def test_1q(self):
+        self.check("1q")
+
+    def test_2q(self):
+        self.check("2q", "--cells", "5", "--sensors", "2")
+
+    def test_abms(self):
+        self.check("abms")
+
+    def test_master(self):
+        self.check("master", "--units", "2", "--cells", "3", "--sensors", "2")
 
 
 @needs("prometheus-node-exporter")
@@ -238,6 +320,8 @@ class NodeExporter(Case):
 
     def check_away(self):
         scraped = until(self.is_away)
+        for _ in range(5):
+            self.assertIsNotNone(self.is_away(), "an old value came back")
         self.assertEqual(scraped["node_power_supply_present"], {'power_supply="bms0"': "0"})
         (info,) = scraped["node_power_supply_info"]
         self.assertEqual(set(re.findall(r"(\w+)=", info)),
@@ -252,6 +336,20 @@ class NodeExporter(Case):
         self.assertEqual(len(scraped["bms_cell_voltage_volts"]), 14)
         self.assertEqual(len(scraped["node_hwmon_in_volts"]), 15)
         self.assertNotEqual(list(scraped["node_textfile_mtime_seconds"].values()), ["0"])
+
+    def test_units(self):
+        mount = self.mount_sim("--model", "master", "--units", "3", "--cells", "4",
+                               options=(*QUICK, "address=16", "name=house"))
+        self.start(mount)
+        scraped = until(lambda: (lambda found: found if
+                                 len(found["bms_cell_voltage_volts"]) == 12 else None)(self.scrape()))
+        self.assertEqual(set(scraped["bms_cell_voltage_volts"]),
+                         {f'cell="{cell}",unit="{unit}"' for unit in "123" for cell in "1234"})
+        self.assertEqual(set(scraped["node_power_supply_present"]), {'power_supply="house"'})
+        labels = [re.search(r'label="unit (\d) cell (\d)"', sample)
+                  for sample in scraped["node_hwmon_sensor_label"]]
+        self.assertEqual({found.groups() for found in labels if found},
+                         {(unit, cell) for unit in "123" for cell in "1234"})
 
     def test_four_states(self):
         mount = self.mount_sim()
@@ -440,22 +538,6 @@ class Snapshot(Case):
                 self.assertEqual(os.pread(file.fileno(), 10, size - 3), text[-3:])
                 self.assertEqual(os.pread(file.fileno(), 1 << 20, 0), text)
             self.assertEqual(os.stat(mount.path(name)).st_size, size)
-
-
-class Habits(Case):
-    def test_grep(self):
-        mount = self.mount_sim(options=("deadline=30",))
-        done = subprocess.run(["grep", "-r", "."], cwd=mount.place, text=True, check=False,
-                              capture_output=True, env=self.environment, timeout=harness.PATIENCE)
-        refused = re.findall(r"^grep: (\S+): (.*)$", done.stderr, re.M)
-        self.assertEqual(len(refused), len(done.stderr.splitlines()), done.stderr)
-        for name, why in refused:
-            if name.startswith("class/"):
-                self.assertEqual(why, "Operation not supported", name)
-            else:
-                self.assertEqual(why, "No data available", name)
-                self.assertRegex(name, r"^pack/|^bus/baud$")
-        self.assertIn("class/power_supply/bms0/type:Battery\n", done.stdout)
 
 
 if __name__ == "__main__":

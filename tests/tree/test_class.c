@@ -290,19 +290,36 @@ static void test_uevent(void **state)
 		strstr(fixture_read(fixture, SUPPLY "uevent"), "\nPOWER_SUPPLY_TIME_TO_FULL_NOW="));
 }
 
+static bool uevent_has(struct fixture *fixture, const char *key)
+{
+	return strstr(fixture_read(fixture, SUPPLY "uevent"), key) != NULL;
+}
+
 /* 55.5 V: more than 38.7 Ah or A make an int of microwatts overflow. */
-static void test_uevent_of_a_large_pack(void **state)
+static void test_uevent_shows_power_as_a_whole(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *text;
+	static const struct {
+		double current, capacity; /* 0: unknown */
+		bool shown;
+	} cases[] = {
+		{ -2.5, 38, true },  { -38, 38, true },    { -39, 38, false }, { 39, 38, false },
+		{ -2.5, 39, false }, { -2.5, 450, false }, { -2.5, 0, false },
+	};
 
-	feed(fixture, -50);
+	feed(fixture, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		fake_main_data(&fixture->device, cases[i].current);
+		fake_forget(&fixture->device, "CAPA");
+		if (cases[i].capacity != 0)
+			fake_number(&fixture->device, "CAPA", cases[i].capacity);
+		assert_int_equal(uevent_has(fixture, "CURRENT_NOW="), cases[i].shown);
+		assert_int_equal(uevent_has(fixture, "CHARGE_NOW="), cases[i].shown);
+		assert_int_equal(uevent_has(fixture, "CHARGE_FULL="), cases[i].shown);
+		assert_int_equal(uevent_has(fixture, "CHARGE_FULL_DESIGN="), cases[i].shown);
+		assert_true(uevent_has(fixture, "\nPOWER_SUPPLY_CAPACITY=78\n"));
+	}
 	fake_number(&fixture->device, "CAPA", 39);
-	text = fixture_read(fixture, SUPPLY "uevent");
-	assert_null(strstr(text, "CURRENT_NOW"));
-	assert_null(strstr(text, "CHARGE_FULL_DESIGN"));
-	assert_non_null(strstr(text, "\nPOWER_SUPPLY_CHARGE_NOW="));
-	assert_non_null(strstr(text, "\nPOWER_SUPPLY_CAPACITY=78\n"));
 	fixture_expect(fixture, SUPPLY "charge_full_design", "39000000\n");
 }
 
@@ -419,7 +436,7 @@ int main(void)
 		TEST(test_overflow),
 		TEST(test_away),
 		TEST(test_uevent),
-		TEST(test_uevent_of_a_large_pack),
+		TEST(test_uevent_shows_power_as_a_whole),
 		TEST(test_needs),
 		TEST(test_listing_is_of_the_model),
 		TEST(test_only_these_are_patient),
