@@ -142,8 +142,7 @@ void request_tell(fuse_req_t req, uint64_t ino, const char *what, const char *de
 void answer_tell(const struct fs *fs, uint64_t ino, const char *answer);
 void reply_error(fuse_req_t req, uint64_t ino, int error); /* 0 or -errno */
 void reply_text(fuse_req_t req, uint64_t ino, const char *text, size_t size);
-const char *error_name(int error); /* of -errno: "ETIMEDOUT" */
-const char *error_words(int error);
+const char *error_words(int error); /* of -errno */
 
 /* attr.c. @handle is the file that was asked about, or NULL if it was the inode. */
 int attr_fill(struct fs *fs, uint64_t ino, const struct handle *handle, struct stat *attr);

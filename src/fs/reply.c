@@ -1,42 +1,31 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "fs/session.h"
 
-static const struct {
-	int number;
-	const char *name, *words;
-} errors[] = {
-	{ EINVAL, "EINVAL", "it contradicts another setting" },
-	{ ERANGE, "ERANGE", "out of range" },
-	{ EACCES, "EACCES", "it cannot be written" },
-	{ EPERM, "EPERM", "not permitted" },
-	{ EREMOTEIO, "EREMOTEIO", "the BMS refused" },
-	{ ETIMEDOUT, "ETIMEDOUT", "the BMS did not answer" },
-	{ ENODEV, "ENODEV", "there is no link to the BMS" },
-	{ EIO, "EIO", "the answer cannot be trusted, or reading back differs" },
-	{ ENODATA, "ENODATA", "there is no such value now" },
-	{ EOPNOTSUPP, "EOPNOTSUPP", "this BMS does not know the instruction" },
-	{ EINTR, "EINTR", "interrupted, nothing was sent" },
-	{ ENOENT, "ENOENT", "there is no such file" },
-	{ ENOMEM, "ENOMEM", "out of memory" },
-};
-
-const char *error_name(int error)
-{
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (errors[i].number == -error)
-			return errors[i].name;
-	return "an error";
-}
-
 const char *error_words(int error)
 {
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (errors[i].number == -error)
-			return errors[i].words;
-	return "an error";
+	static const char *const words[] = {
+		[EINVAL] = "it contradicts another setting",
+		[ERANGE] = "out of range",
+		[EACCES] = "it cannot be written",
+		[EPERM] = "not permitted",
+		[EREMOTEIO] = "the BMS refused",
+		[ETIMEDOUT] = "the BMS did not answer",
+		[ENODEV] = "there is no link to the BMS",
+		[EIO] = "the answer cannot be trusted, or reading back differs",
+		[ENODATA] = "there is no such value now",
+		[EOPNOTSUPP] = "this BMS does not know the instruction",
+		[EINTR] = "interrupted, nothing was sent",
+		[ENOENT] = "there is no such file",
+		[ENOMEM] = "out of memory",
+	};
+	size_t number = (size_t)-error;
+
+	return number < sizeof(words) / sizeof(words[0]) && words[number] ? words[number]
+									  : "an error";
 }
 
 void request_tell(fuse_req_t req, uint64_t ino, const char *what, const char *detail)
@@ -67,7 +56,7 @@ void answer_tell(const struct fs *fs, uint64_t ino, const char *answer)
  */
 void reply_error(fuse_req_t req, uint64_t ino, int error)
 {
-	answer_tell(fs_of(req), ino, error ? error_name(error) : "ok");
+	answer_tell(fs_of(req), ino, error ? strerrorname_np(-error) : "ok");
 	fuse_reply_err(req, -error);
 }
 
