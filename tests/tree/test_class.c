@@ -359,6 +359,109 @@ static void test_listing_is_of_the_model(void **state)
 	fixture_expect(fixture, SUPPLY "serial_number", "1234\n");
 }
 
+/* What a file shows with one of its samples gone stale, after all were fresh. */
+static void check_freshness(struct fixture *fixture, uint64_t ino, const char *path,
+			    unsigned *checked)
+{
+	const struct freshness fresh = { .call = FAKE_NOW };
+	struct row_set needs;
+
+	tree_needs(fixture->tree, ino, &needs);
+	if (tree_render(fixture->tree, ino, &fresh, fixture->text, TREE_TEXT_MAX) < 0)
+		return; /* not defined now */
+	for (unsigned row = 0; row < fixture->device.table.rows; row++) {
+		ssize_t size;
+
+		if (!row_set_has(&needs, row))
+			continue;
+		fixture->device.asked[row] = FAKE_NOW - FAKE_TTL - 1;
+		size = tree_render(fixture->tree, ino, &fresh, fixture->text, TREE_TEXT_MAX);
+		fixture->device.asked[row] = FAKE_NOW;
+		if (size >= 0)
+			fail_msg("%s does not mind that %s is stale", path,
+				 fixture->device.table.row[row].mnemonic);
+		++*checked;
+	}
+}
+
+static void walk_freshness(struct fixture *fixture, uint64_t dir, unsigned *checked)
+{
+	char name[TREE_NAME_MAX];
+	struct tree_stat stat;
+	uint64_t ino;
+
+	for (unsigned i = 0; (ino = tree_entry(fixture->tree, dir, i, name)); i++) {
+		assert_int_equal(tree_stat(fixture->tree, ino, &stat), 0);
+		if (stat.kind == TREE_DIR)
+			walk_freshness(fixture, ino, checked);
+		else if (stat.kind == TREE_VALUE && strcmp(name, "present") != 0 &&
+			 strcmp(name, "uevent") != 0) /* these are never without an answer */
+			check_freshness(fixture, ino, name, checked);
+	}
+}
+
+/* Every sample of every value, all over the tree, must be fresh. */
+static void test_each_sample_must_be_fresh(void **state)
+{
+	struct fixture *fixture = *state;
+	unsigned checked = 0;
+
+	feed(fixture, -2.5);
+	walk_freshness(fixture, TREE_ROOT, &checked);
+	assert_true(checked > 100);
+}
+
+/* No line of uevent outlives what it is made of. */
+static void test_uevent_is_fresh(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const cases[][2] = {
+		{ "CMIN", "VOLTAGE_MIN=" }, { "CAPA", "CHARGE_NOW=" },
+		{ "CHEM", "TECHNOLOGY=" },  { "ERRO", "STATUS=" },
+		{ "ERRO", "HEALTH=" },      { "CYCL", "CYCLE_COUNT=" },
+		{ "*IDN", "MODEL_NAME=" },  { "TMAX", "TEMP_MAX=" },
+		{ "LCD1", "CAPACITY=" },    { "CLOW", "CAPACITY_LEVEL=" },
+		{ "LCD1", "PRESENT=1" },
+	};
+
+	feed(fixture, -2.5);
+	fake_number(&fixture->device, "CAPA", 30);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		unsigned row = fake_row(&fixture->device, cases[i][0]);
+
+		assert_true(uevent_has(fixture, cases[i][1]));
+		fixture->device.asked[row] = FAKE_NOW - FAKE_TTL - 1;
+		assert_false(uevent_has(fixture, cases[i][1]));
+		fixture->device.asked[row] = FAKE_NOW;
+	}
+}
+
+static void test_cold(void **state)
+{
+	struct fixture *fixture = *state;
+	const double numbers[] = { 3.4, 3.5, -2, -12.5, 48, 0.5, 0.99 };
+	const double warm[] = { -0.0004, -12.5 };
+
+	fake_numbers(&fixture->device, "LCD1", 1, 7, numbers);
+	fake_numbers(&fixture->device, "PTEM", 1, 2, warm);
+	fixture_expect(fixture, SUPPLY "temp", "-125\n");
+	fixture_expect(fixture, HWMON "temp2_input", "0\n");
+	fixture_expect(fixture, HWMON "temp3_input", "-12500\n");
+	fixture_expect(fixture, "pack/temperature_max", "-12.5\n");
+}
+
+static void test_technology(void **state)
+{
+	struct fixture *fixture = *state;
+	static const char *const names[] = { "Unknown\n", "Li-poly\n", "Li-poly\n", "LiFe\n",
+					     "LiFe\n",    "LiMn\n",    "Unknown\n" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		fake_number(&fixture->device, "CHEM", i);
+		fixture_expect(fixture, SUPPLY "technology", names[i]);
+	}
+}
+
 static void test_only_these_are_patient(void **state)
 {
 	struct fixture *fixture = *state;
@@ -439,6 +542,10 @@ int main(void)
 		TEST(test_uevent_shows_power_as_a_whole),
 		TEST(test_needs),
 		TEST(test_listing_is_of_the_model),
+		TEST(test_each_sample_must_be_fresh),
+		TEST(test_uevent_is_fresh),
+		TEST(test_cold),
+		TEST(test_technology),
 		TEST(test_only_these_are_patient),
 		TEST(test_name),
 		TEST(test_channels),
