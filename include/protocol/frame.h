@@ -23,6 +23,7 @@
 #define FRAME_PAYLOAD_MAX 255
 #define FRAME_OVERHEAD    7
 #define FRAME_MAX         (FRAME_PAYLOAD_MAX + FRAME_OVERHEAD)
+#define FRAME_TEXT_MAX    (FRAME_PAYLOAD_MAX + 1)
 
 struct frame {
 	uint8_t dst;
@@ -39,6 +40,9 @@ void frame_make(struct frame *frame, uint8_t dst, uint8_t snd, const void *paylo
 
 /* Whether @frame carries exactly the bytes of the string @text. */
 bool frame_is_text(const struct frame *frame, const char *text);
+
+/* What it carries, for people: the text itself, or "56 bytes". */
+void frame_describe(const struct frame *frame, char text[FRAME_TEXT_MAX]);
 
 /*
  * The incremental decoder. Feed it bytes as they come, in portions of any size; take frames out as

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "protocol/frame.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "protocol/crc16.h"
@@ -41,6 +42,18 @@ void frame_make(struct frame *frame, uint8_t dst, uint8_t snd, const void *paylo
 bool frame_is_text(const struct frame *frame, const char *text)
 {
 	return strlen(text) == frame->len && !memcmp(frame->payload, text, frame->len);
+}
+
+void frame_describe(const struct frame *frame, char text[FRAME_TEXT_MAX])
+{
+	bool printable = frame->len > 0;
+
+	for (size_t i = 0; i < frame->len; i++)
+		printable = printable && frame->payload[i] >= ' ' && frame->payload[i] <= '~';
+	if (printable)
+		snprintf(text, FRAME_TEXT_MAX, "%.*s", frame->len, (const char *)frame->payload);
+	else
+		snprintf(text, FRAME_TEXT_MAX, "%u bytes", frame->len);
 }
 
 /* Whether the bytes at @at, as far as they have come, can be the start of a frame. */
