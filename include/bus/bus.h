@@ -29,6 +29,7 @@
 
 struct bus;
 struct peer;
+struct trace;
 
 struct bus_config {
 	int64_t timeout; /* ns to the first byte of a reply; 350 ms by the manufacturer's manual */
@@ -153,6 +154,7 @@ int64_t bus_now(const struct bus *bus);
 bool bus_shared(const struct bus *bus); /* another master has been heard in the last minute */
 uint32_t bus_baud(const struct bus *bus);
 const uint64_t *bus_counters(const struct bus *bus);
+const struct trace *bus_trace(const struct bus *bus);
 
 /* What went wrong last and what to do about it, one sentence, or "". */
 const char *bus_last_error(const struct bus *bus);

@@ -5,12 +5,14 @@
  *	line.c      bytes: opening and losing the link, sending, receiving, pauses
  *	exchange.c  frames: what each one means, tries, the fence in progress, other masters
  *	bus.c       transactions: the queue, the turn of the loop, what is shown
+ *	trace.c     what went over the wire last
  */
 #ifndef BMSFS_BUS_ENGINE_H
 #define BMSFS_BUS_ENGINE_H
 
 #include "bus/bus.h"
 #include "bus/peer.h"
+#include "bus/trace.h"
 #include "nsec.h"
 
 #define BUS_GAP         (100 * NSEC_PER_MSEC) /* a longer pause ends a frame and a reply */
@@ -85,6 +87,7 @@ struct bus {
 	int64_t wake;
 	uint64_t counter[BUS_COUNTERS];
 	char error[256];
+	struct trace trace;
 };
 
 /* line.c */

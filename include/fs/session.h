@@ -15,6 +15,7 @@
 #define ARMED_MAX    1024
 #define FS_PATH_MAX  128
 #define FS_READ_MAX  65536
+#define FS_SCRATCH   262144
 #define FS_WRITE_MAX 4096
 #define FS_FOR_LONG  86400.0 /* seconds an attribute or entry is good for when it is settled */
 #define FS_FOR_A_BIT 1.0     /* ... and while shape or model are unknown */
@@ -37,7 +38,7 @@ struct handle {
 	bool rendered; /* the text, or the error, is what it read last */
 	bool written;
 	int error;
-	char *text; /* allocated, of exactly @size */
+	char *text; /* allocated */
 	size_t size;
 
 	struct fuse_pollhandle *poll; /* somebody waits for a change, then it is in fs->waiters */
@@ -100,7 +101,7 @@ struct fs {
 	unsigned armed_count;
 	struct armed armed[ARMED_MAX];
 
-	char scratch[TREE_TEXT_MAX];
+	char scratch[FS_SCRATCH]; /* room for all but the longest texts */
 };
 
 extern const struct fuse_lowlevel_ops fs_ops;

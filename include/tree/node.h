@@ -247,6 +247,8 @@ void metrics_rows(const struct tree *tree, struct row_set *rows);
 int print_snapshot(const struct view *view, struct text *text);
 void snapshot_rows(const struct tree *tree, struct row_set *rows);
 
+int print_trace(const struct view *view, struct text *text);
+
 /* In words, for metrics/ and the documentation. */
 extern const char *const bus_counter_help[BUS_COUNTERS];
 

@@ -18,7 +18,7 @@
 
 #define TREE_ROOT     1 /* FUSE_ROOT_ID: the root of the mount */
 #define TREE_NAME_MAX 32
-#define TREE_TEXT_MAX 262144 /* longest text of a file */
+#define TREE_TEXT_MAX (1 << 21) /* longest text of a file, which is bus/trace */
 
 #define TREE_NUMBER_SHIFT 32 /* where in an inode number the number of its tree is */
 

@@ -231,6 +231,11 @@ const uint64_t *bus_counters(const struct bus *bus)
 	return bus->counter;
 }
 
+const struct trace *bus_trace(const struct bus *bus)
+{
+	return &bus->trace;
+}
+
 const char *bus_last_error(const struct bus *bus)
 {
 	return bus->error;
@@ -257,6 +262,10 @@ void bus_explain(struct bus *bus, const struct peer *peer, const char *format, .
 void bus_tell(struct bus *bus, bool sent, const struct frame *frame, const char *meaning,
 	      int64_t when)
 {
+	if (sent)
+		trace_send(&bus->trace, frame, meaning, when);
+	else
+		trace_receive(&bus->trace, frame, meaning, when);
 	if (bus->observer)
 		bus->observer(bus->observer_user, sent, frame, meaning, when);
 }

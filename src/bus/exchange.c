@@ -29,6 +29,7 @@ static void try_unfit(struct bus *bus, const char *reason, int64_t now)
 	bus->counter[BUS_UNFIT]++;
 	bus_explain(bus, bus->current->peer, "%s: the reply does not fit: %s",
 		    bus->current->row->mnemonic, reason);
+	trace_end(&bus->trace, TRACE_UNFIT, reason, now);
 	try_failed(bus, -EIO, now);
 }
 
@@ -102,6 +103,7 @@ void exchange_end(struct bus *bus, int64_t now)
 	}
 	bus->phase = PHASE_REST;
 	bus->no_echo = bus->no_echo || bus->echo_due;
+	trace_end(&bus->trace, bus->got == REPLY_REFUSED ? TRACE_REFUSED : TRACE_OK, NULL, now);
 	peer_was_prompt(t->peer);
 	if (t->row != idn_row(bus))
 		peer_settle(t->peer, t->peer->asked);
@@ -135,11 +137,12 @@ static bool late_frame(struct bus *bus, const struct frame *frame, int64_t now)
 	return true;
 }
 
-static void identity_told(struct bus *bus, struct peer *peer, enum peer_heard heard)
+static void identity_told(struct bus *bus, struct peer *peer, enum peer_heard heard, int64_t now)
 {
 	int64_t asked = peer_answered_at(peer);
 
 	if (bus->phase == PHASE_ASK && bus->asking == peer) {
+		trace_end(&bus->trace, TRACE_OK, NULL, now);
 		bus->phase = PHASE_REST;
 		bus->no_echo = bus->no_echo || bus->echo_due;
 	}
@@ -161,7 +164,7 @@ static void doubtful_frame(struct bus *bus, struct peer *peer, const struct fram
 	heard = peer_hear(peer, frame, now);
 	bus_tell(bus, false, frame, heard == PEER_OTHER ? "dropped" : "identity", now);
 	if (heard != PEER_OTHER)
-		identity_told(bus, peer, heard);
+		identity_told(bus, peer, heard, now);
 }
 
 /* Another master asked and its answer has not been seen whole: it may still come. */
@@ -188,6 +191,7 @@ static bool hold_frame(struct bus *bus, const struct frame *frame, int64_t now)
 	}
 	if (peer && bus->foreign.frames == 0 && peer_is_identity(peer, frame)) {
 		bus->hold = !(peer_owes(peer) && peer_answers(peer, now) && asked_idn);
+		bus_tell(bus, false, frame, "identity to another master", now);
 		return true;
 	}
 	bus_tell(bus, false, frame, "to another master", now);
@@ -234,6 +238,7 @@ static void foreign_request(struct bus *bus, const struct frame *frame, int64_t 
 	struct peer *peer = bus_find_peer(bus, frame->dst);
 
 	bus_tell(bus, false, frame, "from another master", now);
+	trace_end(&bus->trace, TRACE_FOREIGN, NULL, now);
 	bus->counter[BUS_FOREIGN]++;
 	bus->foreign_at = now;
 	if (bus->hold)
@@ -299,6 +304,7 @@ static void early_frame(struct bus *bus, int64_t now)
 		try_unfit(bus, "it came before the request was sent", now);
 	else if (bus->phase == PHASE_ASK)
 		peer_doubt(bus->asking, now);
+	trace_end(&bus->trace, TRACE_UNFIT, "an answer came before", now);
 	bus->phase = PHASE_REST;
 }
 
@@ -320,8 +326,10 @@ void exchange_frame(struct bus *bus, const struct frame *frame, int64_t now)
 		return;
 	if (bus->hold && hold_frame(bus, frame, now))
 		return;
-	if (!peer)
+	if (!peer) {
+		bus_tell(bus, false, frame, "of another unit", now);
 		return;
+	}
 	if (peer_in_doubt(peer)) {
 		doubtful_frame(bus, peer, frame, now);
 		return;
@@ -348,10 +356,11 @@ int64_t exchange_due(const struct bus *bus)
 	return bus->due;
 }
 
-static void ask_over(struct bus *bus)
+static void ask_over(struct bus *bus, int64_t now)
 {
 	struct peer *peer = bus->asking;
 
+	trace_end(&bus->trace, TRACE_TIMEOUT, NULL, now);
 	bus->counter[BUS_TIMEOUTS]++;
 	bus->phase = PHASE_REST;
 	peer->patience /= 2;
@@ -367,7 +376,7 @@ void exchange_timer(struct bus *bus, int64_t now)
 	if (now < exchange_due(bus))
 		return;
 	if (bus->phase == PHASE_ASK)
-		ask_over(bus);
+		ask_over(bus, now);
 	if (bus->phase != PHASE_REPLY)
 		return;
 	if (bus->reply.frames > 0) {
@@ -378,9 +387,11 @@ void exchange_timer(struct bus *bus, int64_t now)
 	if (line_damaged(bus)) {
 		bus_explain(bus, bus->current->peer, "%s: the reply was damaged or cut off",
 			    bus->current->row->mnemonic);
+		trace_end(&bus->trace, TRACE_DAMAGED, NULL, now);
 		try_failed(bus, -EIO, now);
 		return;
 	}
+	trace_end(&bus->trace, TRACE_TIMEOUT, NULL, now);
 	bus_explain(bus, bus->current->peer, "%s: no answer within %.2f s",
 		    bus->current->row->mnemonic,
 		    (double)bus->current->peer->patience / NSEC_PER_SEC);

@@ -55,6 +55,7 @@ void line_lost(struct bus *bus, int64_t now)
 	struct peer *peer;
 
 	bus->link->ops->close(bus->link);
+	trace_end(&bus->trace, TRACE_LOST, NULL, now);
 	bus->line = LINE_CLOSED;
 	bus->opened = now;
 	bus->phase = PHASE_REST;
@@ -152,7 +153,10 @@ bool line_receive(struct bus *bus, int64_t now)
 		bus->byte_at = now;
 		bus->counter[BUS_BYTES_RECEIVED] += n;
 		while (fed < (size_t)n && bus->line == LINE_OPEN) {
-			fed += frame_decoder_feed(&bus->decoder, bytes + fed, n - fed);
+			size_t taken = frame_decoder_feed(&bus->decoder, bytes + fed, n - fed);
+
+			trace_take(&bus->trace, bytes + fed, taken, now);
+			fed += taken;
 			line_frames(bus, now);
 		}
 		if (bus->line != LINE_OPEN)

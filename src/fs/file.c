@@ -147,33 +147,63 @@ static void serve(fuse_req_t req, const struct handle *handle, size_t size, off_
 	reply_text(req, handle->ino, handle->text + start, size < left ? size : left);
 }
 
-/* Keeps what a rendering gave, a length or an error, as what this file has read. */
-static int keep(struct handle *handle, const char *text, ssize_t length)
+/* Keeps what a rendering gave, a length or an error, as what this file has read. Takes @text over. */
+static int keep(struct handle *handle, char *text, ssize_t length)
 {
-	char *copy = NULL;
-
-	if (length >= 0) {
-		/* One more, because malloc(0) may be NULL. */
-		copy = malloc((size_t)length + 1);
-		if (copy)
-			memcpy(copy, text, (size_t)length);
-		else
-			length = -ENOMEM;
+	if (length < 0) {
+		free(text);
+		text = NULL;
 	}
 	free(handle->text);
-	handle->text = copy;
+	handle->text = text;
 	handle->size = length < 0 ? 0 : (size_t)length;
 	handle->error = length < 0 ? (int)length : 0;
 	handle->rendered = true;
 	return handle->error;
 }
 
-static void read_answer(struct parked *parked)
+/* Into a buffer that doubles until the text fits. */
+static ssize_t render_long(const struct parked *parked, char **text)
+{
+	size_t size = sizeof(parked->fs->scratch);
+	ssize_t length = -ENOSPC;
+
+	while (length == -ENOSPC && size < TREE_TEXT_MAX) {
+		size *= 2;
+		free(*text);
+		*text = malloc(size);
+		if (!*text)
+			return -ENOMEM;
+		length = tree_render(parked->handle->branch->tree, parked->ino,
+				     &parked->query.fresh, *text, size);
+	}
+	return length;
+}
+
+/* Makes *@text what the file shows now, for free(). Returns its length or an error. */
+static ssize_t render(const struct parked *parked, char **text)
 {
 	struct fs *fs = parked->fs;
 	ssize_t length = tree_render(parked->handle->branch->tree, parked->ino,
 				     &parked->query.fresh, fs->scratch, sizeof(fs->scratch));
-	int error = keep(parked->handle, fs->scratch, length);
+
+	if (length == -ENOSPC)
+		return render_long(parked, text);
+	if (length < 0)
+		return length;
+	/* One more, because malloc(0) may be NULL. */
+	*text = malloc((size_t)length + 1);
+	if (!*text)
+		return -ENOMEM;
+	memcpy(*text, fs->scratch, (size_t)length);
+	return length;
+}
+
+static void read_answer(struct parked *parked)
+{
+	char *text = NULL;
+	ssize_t length = render(parked, &text);
+	int error = keep(parked->handle, text, length);
 
 	if (error) {
 		parked_fail(parked, error);

@@ -115,6 +115,17 @@ static const struct node nodes[] = {
 			"nothing has.",
 		.print = print_last_error,
 	},
+	{
+		.name = "trace",
+		.type = NODE_LONG,
+		.title = "trace",
+		.description =
+			"What went over the line last: 256 requests and all that came after each "
+			"of them, a line for each frame, the newest at the end. It can be read "
+			"whether or not there is a line. Made when the file is opened.",
+		.always = true,
+		.print = print_trace,
+	},
 };
 
 const struct dir bus_dir = {

@@ -17,9 +17,12 @@ static void dir_add(struct world *world, const char *name)
 {
 	uint64_t dir = tree_lookup(world->tree, TREE_ROOT, name), ino;
 	char entry[TREE_NAME_MAX];
+	struct tree_stat stat;
 
+	/* Long files are made of nothing that others do not show. */
 	for (unsigned i = 0; (ino = tree_entry(world->tree, dir, i, entry)); i++)
-		file_add(world, ino);
+		if (!tree_stat(world->tree, ino, &stat) && stat.kind == TREE_VALUE)
+			file_add(world, ino);
 }
 
 /* One of the numbered directories below units/N, with a file in it. */

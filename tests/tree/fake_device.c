@@ -202,6 +202,11 @@ const uint64_t *bus_counters(const struct bus *bus)
 	return bus->counters;
 }
 
+const struct trace *bus_trace(const struct bus *bus)
+{
+	return &bus->trace;
+}
+
 const char *bus_last_error(const struct bus *bus)
 {
 	return bus->last_error;

@@ -4,6 +4,7 @@
 #define BMSFS_TESTS_TREE_FAKE_DEVICE_H
 
 #include "bus/bus.h"
+#include "bus/trace.h"
 #include "device/device.h"
 
 #define FAKE_NOW (INT64_C(100) * 1000000000)
@@ -15,6 +16,7 @@ struct bus {
 	uint32_t baud;
 	uint64_t counters[BUS_COUNTERS];
 	char last_error[256];
+	struct trace trace;
 };
 
 struct device {
