@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -25,6 +24,7 @@
 #include <unistd.h>
 
 #include "nsec.h"
+#include "protocol/capture.h"
 #include "protocol/instruction.h"
 #include "protocol/value.h"
 #include "sim/sim.h"
@@ -319,30 +319,15 @@ static const struct door unix_door = { unix_open, socket_hang_up, unix_close };
 
 /* --- the log --- */
 
-static void log_meaning(FILE *log, const struct frame *frame)
-{
-	bool text = frame->len > 0;
-
-	for (unsigned i = 0; i < frame->len; i++)
-		text = text && frame->payload[i] >= ' ' && frame->payload[i] <= '~';
-	if (text)
-		fprintf(log, "%.*s\n", (int)frame->len, (const char *)frame->payload);
-	else
-		fprintf(log, "%u bytes\n", frame->len);
-}
-
+/* What the BMS sends is what a capture of its host receives. */
 static void log_frame(void *user, bool sent, const struct frame *frame, int64_t when)
 {
-	FILE *log = user;
 	uint8_t bytes[FRAME_MAX];
+	char line[CAPTURE_LINE_MAX];
 	size_t size = frame_encode(frame, bytes);
 
-	fprintf(log, "%" PRId64 ".%06" PRId64 " %c ", when / NSEC_PER_SEC,
-		when % NSEC_PER_SEC / 1000, sent ? '>' : '<');
-	for (size_t i = 0; i < size; i++)
-		fprintf(log, "%02X", bytes[i]);
-	fputc(' ', log);
-	log_meaning(log, frame);
+	size = capture_format(line, sent ? CAPTURE_RECEIVED : CAPTURE_SENT, when, bytes, size);
+	fwrite(line, 1, size, user);
 }
 
 /* --- control --- */
@@ -547,7 +532,9 @@ static const char help[] =
 	"  --fault KIND=RATE    for that share of the replies, 0 to 1; KIND is drop, corrupt,\n"
 	"                       delay, late, echo, garbage, truncate, silent, error or foreign\n"
 	"  --instructions FILE  more instructions; bmsfs-instructions(5) describes the format\n"
-	"  --log FILE           one line for each frame: time, < from or > to the host, bytes,\n"
+	"  --replay FILE        play the BMS of a capture (bmsfs -o capture=FILE, or --log)\n"
+	"                       instead: its answers, delays and faults\n"
+	"  --log FILE           one line for each frame: time, > to the BMS or < from it, bytes,\n"
 	"                       meaning\n"
 	"  --control            take commands on standard input until it ends: fault KIND=RATE,\n"
 	"                       put MNEMONIC NUMBER, exchange IDENTITY, silence on|off, hangup\n"
@@ -581,6 +568,7 @@ static const struct option options[] = {
 	{ "baud", required_argument, NULL, OPT_CONFIG },
 	{ "turnaround", required_argument, NULL, OPT_CONFIG },
 	{ "seed", required_argument, NULL, OPT_CONFIG },
+	{ "replay", required_argument, NULL, OPT_CONFIG },
 	{ "fault", required_argument, NULL, OPT_FAULT },
 	{ "instructions", required_argument, NULL, OPT_INSTRUCTIONS },
 	{ "log", required_argument, NULL, OPT_LOG },

@@ -7,6 +7,7 @@
 #ifndef BMSFS_SIM_SIM_H
 #define BMSFS_SIM_SIM_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,6 +45,7 @@ struct sim_config {
 	double turnaround_s;              /* from the end of a request to the start of its reply */
 	uint64_t seed;
 	double rate[SIM_FAULTS]; /* 0 to 1 */
+	char replay[PATH_MAX];   /* a capture whose BMS is played instead; "": none */
 };
 
 /* Model 1q, one unit, 56000 baud, turn-around 5 ms, seed 1, no faults. */
@@ -51,8 +53,8 @@ extern const struct sim_config sim_config_default;
 
 /*
  * Reads KEY=VALUE[,KEY=VALUE...] with the keys model, address (one or several, "1,2"), units, cells,
- * sensors, baud, turnaround (ms), seed and one per fault (drop=0.1). Returns 0, or -EINVAL with a sentence in
- * @reason.
+ * sensors, baud, turnaround (ms), seed, replay and one per fault (drop=0.1). Returns 0, or -EINVAL
+ * with a sentence in @reason.
  */
 int sim_config_parse(struct sim_config *config, const char *text, char *reason, size_t size);
 
@@ -64,7 +66,8 @@ struct sim;
 
 /*
  * @table must outlive the simulator; it says which instructions the model has, their forms, ranges
- * and defaults. Returns 0; -EINVAL with a sentence in @reason; -ENOMEM.
+ * and defaults. A capture to be played is read now. Returns 0; -EINVAL with a sentence in @reason;
+ * -ENOMEM.
  */
 int sim_new(struct sim **sim, const struct sim_config *config,
 	    const struct instruction_table *table, int64_t now, char *reason, size_t size);

@@ -9,7 +9,7 @@
 #include "sim/faults.h"
 #include "sim/sim.h"
 
-#define ITEM_MAX       64
+#define ITEM_MAX       (PATH_MAX + 16)
 #define TURNAROUND_MAX 10000 /* ms */
 #define BAUD_MAX       4000000
 
@@ -37,6 +37,14 @@ static int set_model(struct sim_config *config, const char *value, char *reason,
 	if (!*value || strlen(value) >= sizeof(config->model))
 		return refuse(reason, size, "model: \"%s\" is no name of a model", value);
 	snprintf(config->model, sizeof(config->model), "%s", value);
+	return 0;
+}
+
+static int set_replay(struct sim_config *config, const char *value, char *reason, size_t size)
+{
+	if (!*value || strlen(value) >= sizeof(config->replay))
+		return refuse(reason, size, "replay: \"%.20s\" is no name of a file", value);
+	snprintf(config->replay, sizeof(config->replay), "%s", value);
 	return 0;
 }
 
@@ -132,6 +140,8 @@ int sim_config_set(struct sim_config *config, const char *key, const char *value
 		return set_addresses(config, value, reason, size);
 	if (!strcmp(key, "model"))
 		return set_model(config, value, reason, size);
+	if (!strcmp(key, "replay"))
+		return set_replay(config, value, reason, size);
 	if (!strcmp(key, "turnaround"))
 		return set_turnaround(config, value, reason, size);
 	if (fault >= 0)

@@ -9,6 +9,7 @@
 
 #include "nsec.h"
 #include "sim/faults.h"
+#include "sim/replay.h"
 #include "sim/responder.h"
 
 #define WAITING_MAX 64                   /* pieces that wait to be sent */
@@ -47,6 +48,7 @@ struct sim {
 	struct pieces pieces;
 	struct frame_decoder decoder;
 	struct faults faults;
+	struct replay *replay; /* NULL, or what answers in place of the responders */
 	struct answer answer;
 	struct draft draft;
 	sim_observer *observer;
@@ -206,6 +208,62 @@ static struct responder *find_responder(struct sim *sim, uint8_t address)
 	return NULL;
 }
 
+/* Marks the frames that are in the draft whole. */
+static void draft_mark(struct draft *draft)
+{
+	struct frame_decoder decoder = { 0 };
+	uint8_t bytes[FRAME_MAX];
+	struct frame frame;
+	size_t from = 0;
+
+	for (size_t fed = 0; fed < draft->size;) {
+		fed += frame_decoder_feed(&decoder, draft->bytes + fed, draft->size - fed);
+		while (frame_decoder_next(&decoder, &frame)) {
+			size_t size = frame_encode(&frame, bytes);
+			const uint8_t *at =
+				memmem(draft->bytes + from, draft->size - from, bytes, size);
+
+			if (!at || draft->marks == ANSWER_FRAME_MAX)
+				return;
+			draft->mark[draft->marks++] = (size_t)(at - draft->bytes);
+			from = (size_t)(at - draft->bytes) + size;
+		}
+	}
+}
+
+/* What came later than its client waits now is not played any more: the next request is here. */
+static void drop_unsent(struct sim *sim, int64_t now)
+{
+	struct piece *piece, *next;
+
+	sim->tx_free = 0;
+	for (piece = TAILQ_FIRST(&sim->pieces); piece; piece = next) {
+		next = TAILQ_NEXT(piece, next);
+		if (!piece->sent && piece->start > now + PAUSE)
+			drop_piece(sim, piece);
+		else
+			sim->tx_free = piece->start + wire_time(sim, piece->size);
+	}
+}
+
+static void replay_request(struct sim *sim, const struct frame *request, int64_t arrived)
+{
+	const struct replay_chunks *chunks = replay_next(sim->replay, request);
+	int64_t sent = arrived - wire_time(sim, request->len + (size_t)FRAME_OVERHEAD);
+	const struct replay_chunk *chunk;
+
+	if (!chunks)
+		return;
+	drop_unsent(sim, arrived);
+	TAILQ_FOREACH (chunk, chunks, next) {
+		draft_start(sim);
+		draft_bytes(&sim->draft, chunk->bytes, chunk->size);
+		draft_mark(&sim->draft);
+		/* The host sees a byte when it is over. */
+		queue_draft(sim, &sim->draft, sent + chunk->delay - wire_time(sim, 1));
+	}
+}
+
 static void answer_request(struct sim *sim, const struct frame *request, int64_t arrived,
 			   int64_t now)
 {
@@ -236,7 +294,11 @@ static void take_frames(struct sim *sim, int64_t now)
 	while (frame_decoder_next(&sim->decoder, &frame)) {
 		if (sim->observer)
 			sim->observer(sim->user, false, &frame, now);
-		if (frame.snd == FRAME_HOST && !sim->silent)
+		if (frame.snd != FRAME_HOST || sim->silent)
+			continue;
+		if (sim->replay)
+			replay_request(sim, &frame, sim->rx_free);
+		else
 			answer_request(sim, &frame, sim->rx_free, now);
 	}
 }
@@ -317,6 +379,20 @@ int64_t sim_wake(const struct sim *sim)
 	return piece ? piece->start + wire_time(sim, piece->sent + 1) : NSEC_NEVER;
 }
 
+/* A capture holds the faults that it is played with. */
+static int open_replay(struct sim *sim, const struct sim_config *config, char *reason, size_t size)
+{
+	if (!config->replay[0])
+		return 0;
+	for (int fault = 0; fault < SIM_FAULTS; fault++)
+		if (config->rate[fault] > 0) {
+			snprintf(reason, size, "%s: a capture is played with its own faults only",
+				 sim_fault_name[fault]);
+			return -EINVAL;
+		}
+	return replay_open(&sim->replay, config->replay, reason, size);
+}
+
 int sim_new(struct sim **sim, const struct sim_config *config,
 	    const struct instruction_table *table, int64_t now, char *reason, size_t size)
 {
@@ -329,6 +405,8 @@ int sim_new(struct sim **sim, const struct sim_config *config,
 	for (; !ret && made->responders < responders; made->responders++)
 		ret = responder_init(&made->responder[made->responders], config, made->responders,
 				     table, now, reason, size);
+	if (!ret)
+		ret = open_replay(made, config, reason, size);
 	if (ret) {
 		free(made);
 		return ret;
@@ -350,6 +428,7 @@ void sim_free(struct sim *sim)
 		return;
 	while ((piece = TAILQ_FIRST(&sim->pieces)))
 		drop_piece(sim, piece);
+	replay_free(sim->replay);
 	free(sim);
 }
 
@@ -374,8 +453,8 @@ int sim_set_fault(struct sim *sim, const char *name, double rate)
 {
 	int fault = fault_find(name);
 
-	if (fault < 0)
-		return fault;
+	if (fault < 0 || sim->replay)
+		return -ENOENT;
 	sim->faults.rate[fault] = rate;
 	return 0;
 }

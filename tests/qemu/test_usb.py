@@ -104,7 +104,7 @@ class Usb(unittest.TestCase):
                                        if after[key] != before[key]})
         with open(self.simulator.log, encoding="ascii") as frames:
             sent = b"".join(bytes.fromhex(line.split()[2]) for line in frames
-                            if line.split()[1] == ">")
+                            if line.split()[1] == "<")
         self.assertTrue(b"\x11" in sent and b"\x13" in sent)
         self.assertEqual(self.cat("bus/state"), "online")
 

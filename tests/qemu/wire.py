@@ -48,7 +48,7 @@ class Simulator:
         """The texts of all requests so far."""
         with open(self.log, encoding="ascii") as file:
             lines = [line.rstrip("\n").split(" ", 3) for line in file]
-        return [line[3] for line in lines if line[1] == "<"]
+        return [line[3] for line in lines if line[1] == ">"]
 
     def stop(self):
         self.process.stdin.close()

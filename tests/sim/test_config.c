@@ -85,8 +85,7 @@ static void test_refusals_say_why(void **state)
 		{ "model=a_name_that_is_too_long", "model" },
 		{ "baud=1,,seed=2", "KEY=VALUE" },
 		{ "baud=1,", "KEY=VALUE" },
-		{ "seed=0000000000000000000000000000000000000000000000000000000000000000001",
-		  "long" },
+		{ "replay=", "replay" },
 	};
 
 	(void)state;
@@ -101,6 +100,27 @@ static void test_refusals_say_why(void **state)
 	}
 }
 
+static void test_too_long(void **state)
+{
+	static const char *const keys[] = { "seed=", "replay=" };
+	struct sim_config config = sim_config_default;
+	char text[2 * PATH_MAX], reason[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		memset(text, '1', sizeof(text) - 1);
+		text[sizeof(text) - 1] = '\0';
+		memcpy(text, keys[i], strlen(keys[i]));
+		assert_int_equal(sim_config_parse(&config, text, reason, sizeof(reason)), -EINVAL);
+		assert_non_null(strstr(reason, "long"));
+		text[strlen(keys[i]) + PATH_MAX] = '\0';
+		assert_int_equal(sim_config_parse(&config, text, reason, sizeof(reason)), -EINVAL);
+	}
+	text[strlen(keys[1]) + PATH_MAX - 1] = '\0';
+	assert_int_equal(sim_config_parse(&config, text, reason, sizeof(reason)), 0);
+	assert_string_equal(config.replay, text + strlen(keys[1]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -108,6 +128,7 @@ int main(void)
 		cmocka_unit_test(test_every_fault_is_a_key),
 		cmocka_unit_test(test_nothing_changes_nothing),
 		cmocka_unit_test(test_refusals_say_why),
+		cmocka_unit_test(test_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

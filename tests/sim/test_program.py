@@ -198,7 +198,7 @@ class Pty(Folder):
         os.close(fd)
         with open(log, encoding="ascii") as file:
             rows = [line.rstrip("\n").split(" ", 3) for line in file]
-        self.assertEqual([row[1] for row in rows], ["<", ">", "<", ">", ">"])
+        self.assertEqual([row[1] for row in rows], [">", "<", ">", "<", "<"])
         self.assertEqual([row[3] for row in rows],
                          ["CAPA?", "4.50000e2", "CELL?", "1", "56 bytes"])
         self.assertEqual(bytes.fromhex(rows[0][2]), CAPA)
