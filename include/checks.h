@@ -14,6 +14,12 @@ int checks_mountpoint(const char *path, char *absolute, size_t size);
 /* Whether DEVICE stays in reach when @mountpoint is covered. */
 int checks_device(const char *device, const char *mountpoint);
 
+/*
+ * Opens @file, which is made if it is not there, to append a capture. It must be a regular file and
+ * not at or below @mountpoint. Returns the descriptor, or -errno, the reason logged.
+ */
+int checks_open_capture(const char *file, const char *mountpoint);
+
 /* Whether this user can use FUSE here. */
 int checks_fuse(void);
 

@@ -32,6 +32,7 @@ struct options {
 	const char *name; /* of the supply under class/; NULL: not given */
 	const char *instructions[OPTIONS_FILE_MAX]; /* in the order given */
 	unsigned instructions_count;
+	const char *capture; /* NULL: not given */
 	bool unlock, read_only, private, allow_other;
 	uint32_t uid, umask;
 	uint32_t gid;     /* OPTIONS_NO_GROUP unless given */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -111,6 +112,32 @@ int checks_device(const char *device, const char *mountpoint)
 		return 0;
 	log_print("%s: is at or below MOUNTPOINT, which would hide it", device);
 	return -EINVAL;
+}
+
+int checks_open_capture(const char *file, const char *mountpoint)
+{
+	struct stat stat_buffer;
+	int fd, err;
+
+	if (mount_contains(mountpoint, file)) {
+		log_print("capture=%s: is at or below MOUNTPOINT, keep it elsewhere", file);
+		return -EINVAL;
+	}
+	/* Opening some devices has consequences. */
+	if (!stat(file, &stat_buffer) && !S_ISREG(stat_buffer.st_mode)) {
+		log_print("capture=%s: not a regular file", file);
+		return -EINVAL;
+	}
+	fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+	err = fd < 0 ? errno : 0;
+	if (!err && (fstat(fd, &stat_buffer) < 0 || !S_ISREG(stat_buffer.st_mode)))
+		err = EINVAL;
+	if (!err)
+		return fd;
+	log_print("capture=%s: %s", file, strerror(err));
+	if (fd >= 0)
+		close(fd);
+	return -err;
 }
 
 int checks_fuse(void)

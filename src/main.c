@@ -11,6 +11,7 @@
 #include "checks.h"
 #include "confine.h"
 #include "keeper.h"
+#include "link/capture.h"
 #include "link/link.h"
 #include "list.h"
 #include "log.h"
@@ -145,6 +146,29 @@ static unsigned choose_addresses(const struct options *options,
 	return 1;
 }
 
+/* Puts the file of -o capture= around the link. */
+static int start_capture(const struct options *options, const char *mountpoint, struct link **link)
+{
+	struct capture_config config = { .name = options->capture,
+					 .device = options->device,
+					 .log = log_print };
+	int err;
+
+	if (!options->capture)
+		return 0;
+	config.fd = checks_open_capture(options->capture, mountpoint);
+	if (config.fd < 0)
+		return config.fd;
+	/* Where a file has reached its limit, writing shall fail and no more. */
+	signal(SIGXFSZ, SIG_IGN);
+	err = capture_link_new(link, &config);
+	if (err < 0) {
+		log_print("out of memory");
+		close(config.fd);
+	}
+	return err;
+}
+
 static int serve(const struct options *options, const struct instruction_table *table,
 		 const char *mountpoint)
 {
@@ -174,7 +198,10 @@ static int serve(const struct options *options, const struct instruction_table *
 		status = EXIT_USAGE;
 		goto out_free_user;
 	}
-	status = options->foreground ? keeper_run(&service) : keeper_launch(&service);
+	if (start_capture(options, mountpoint, &service.link) < 0)
+		status = EXIT_FAILURE;
+	else
+		status = options->foreground ? keeper_run(&service) : keeper_launch(&service);
 	link_free(service.link);
 out_free_user:
 	confine_user_free(&user);
