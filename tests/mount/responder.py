@@ -8,21 +8,19 @@ import os
 import select
 import socket
 import struct
+import sys
 import threading
 import time
 import tty
 from decimal import Decimal
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "captures"))
+import captures  # noqa: E402 pylint: disable=wrong-import-position
+
 PATIENCE = 30  # seconds until a request that must come counts as missing
 
 # Recorded from a REC 1Q with 14 cells.
-CAPTURED = {
-    "CAPA?": bytes.fromhex("55000109342e35303030306532fbb4aa"),
-    "CELL?": bytes.fromhex(
-        "5500010131 8491aa"
-        "55000138 f2d27d40 95d47d40 c5dc7d40 dcd77d40 53e37d40 fca97d40 bbb87d40"
-        "f54a7d40 48bf7d40 b0e17d40 d6c57d40 d0b37d40 64cc7d40 17b77d40 f23caa"),
-}
+CAPTURED = {text: captures.exchanges("rec-1q")[text][1] for text in ("CAPA?", "CELL?")}
 CELL = ("3.966 3.9661 3.9666 3.9663 3.967 3.9635 3.9644 3.9577 3.9648 3.9669 3.9652 3.9641 "
         "3.9656 3.9643").split()
 RINT = [format(Decimal(shown), "f") for shown in (
