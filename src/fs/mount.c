@@ -123,12 +123,15 @@ static int mount_open(const char *mountpoint, struct mount_line *line)
 	return error;
 }
 
-/* In a child, because it may never return. The exit status is the errno. */
+/*
+ * In a child, because it may never return. The exit status is the errno. What the kernel remembers
+ * of a mount that was in use would answer even for a dead one, so the mount itself is asked.
+ */
 static pid_t spawn_stat(const char *path)
 {
 	pid_t parent = getpid();
 	pid_t child = fork();
-	struct stat stat_buf;
+	struct statx found;
 
 	if (child)
 		return child;
@@ -136,10 +139,10 @@ static pid_t spawn_stat(const char *path)
 	signal(SIGTERM, SIG_DFL);
 	if (getppid() != parent)
 		_exit(EIO);
-	_exit(stat(path, &stat_buf) ? errno : 0);
+	_exit(statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &found) ? errno : 0);
 }
 
-/* Returns the errno of stat(2), or -1 when it takes too long. */
+/* Returns the errno of statx(2), or -1 when it takes too long. */
 static int stat_within_limit(const char *path)
 {
 	struct pollfd ended = { .events = POLLIN };

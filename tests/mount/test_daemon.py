@@ -103,9 +103,10 @@ class Ends(harness.MountTest):
 
 
 class DeadMounts(harness.MountTest):
-    def leave_dead(self, place=None):
+    def leave_dead(self, place=None, use=lambda bmsfs: None):
         """Kills keeper and server, so that nobody unmounts. Returns the mount point."""
         bmsfs = self.mount("sim:", place=place).expects("replacing")
+        use(bmsfs)
         os.kill(bmsfs.keeper, signal.SIGKILL)
         os.kill(bmsfs.server, signal.SIGKILL)
         bmsfs.process.wait(harness.PATIENCE)
@@ -113,8 +114,14 @@ class DeadMounts(harness.MountTest):
         bmsfs.said.close()
         bmsfs.over = True
         self.assertEqual(harness.mounted_at(bmsfs.place), ["fuse.bmsfs"])
-        self.assert_errno(errno.ENOTCONN, os.stat, bmsfs.place)
+        self.assert_errno(errno.ENOTCONN, os.listdir, bmsfs.place)
         return bmsfs.place
+
+    def test_is_replaced_after_use(self):
+        """The kernel remembers what stat said, and would say it again of the dead."""
+        place = self.leave_dead(use=lambda bmsfs: (os.stat(bmsfs.place), bmsfs.read("SOC")))
+        self.assertTrue(os.stat(place))
+        self.assertTrue(self.mount("sim:", place=place).expects("replacing").read("SOC"))
 
     def test_is_replaced(self):
         place = self.leave_dead()
