@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,23 @@ static const char *explain(int error)
 	}
 }
 
+/* A mount of several BMSs has a directory for each, and no snapshot of its own. */
+static void explain_missing(const char *mount, int error, char *reason, size_t size)
+{
+	char pattern[PATH_LONGEST + 32];
+	glob_t found;
+	char *one;
+
+	snprintf(reason, size, "%s: %s", mount, explain(error));
+	snprintf(pattern, sizeof(pattern), "%s/[0-9]*/snapshot.json", mount);
+	if (error != ENOENT || glob(pattern, 0, NULL, &found))
+		return;
+	one = found.gl_pathv[0];
+	snprintf(reason, size, "%s: several BMSs are there, name one of them, as %.*s", mount,
+		 (int)(strlen(one) - strlen("/snapshot.json")), one);
+	globfree(&found);
+}
+
 json_t *snapshot_read(const char *mount, char *reason, size_t size)
 {
 	char path[PATH_LONGEST];
@@ -36,7 +54,7 @@ json_t *snapshot_read(const char *mount, char *reason, size_t size)
 	}
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
-		snprintf(reason, size, "%s: %s", mount, explain(errno));
+		explain_missing(mount, errno, reason, size);
 		return NULL;
 	}
 	snapshot = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "client/snapshot.h"
@@ -106,12 +107,33 @@ static void test_reading(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+static void test_one_of_several(void **state)
+{
+	char folder[] = "/tmp/bmsfs-client-XXXXXX", path[64], one[48], reason[256] = "";
+	char expected[256];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(one, sizeof(one), "%s/16", folder);
+	assert_int_equal(mkdir(one, 0700), 0);
+	write_snapshot(one, text);
+	assert_null(snapshot_read(folder, reason, sizeof(reason)));
+	snprintf(expected, sizeof(expected), "%s: several BMSs are there, name one of them, as %s",
+		 folder, one);
+	assert_string_equal(reason, expected);
+	snprintf(path, sizeof(path), "%s/snapshot.json", one);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(one), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_one_of_several),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
