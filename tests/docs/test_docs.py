@@ -12,13 +12,15 @@ import tempfile
 import unittest
 from pathlib import Path
 
-SIM = os.path.abspath(sys.argv.pop())
-BMSFS = os.path.abspath(sys.argv.pop())
+PROGRAMS = [os.path.abspath(program) for program in sys.argv[1:]]
+del sys.argv[1:]
+BMSFS = PROGRAMS[0]
 ROOT = Path(__file__).resolve().parents[2]
 MOUNT = "/mnt/bms"  # what the documents call the mount point
 PATIENCE = 60
-PAGES = {BMSFS: ROOT / "docs/bmsfs.8", SIM: ROOT / "docs/bmsfs-sim.1"}
 MANUAL = sorted((ROOT / "docs").glob("*.[1-8]"))
+PAGES = {program: page for program in PROGRAMS for page in MANUAL
+         if page.stem == os.path.basename(program)}
 MARKDOWN = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "data").rglob("*.md")])
 
@@ -68,13 +70,13 @@ class Options(unittest.TestCase):
     def flags_of_help(self, program):
         lines = [line for line in help_of(program).splitlines() if line.startswith("  -")]
         return {flag for line in lines
-                for flag in re.findall(r"(?<!\S)--?[a-zA-Z][a-z]*", re.split(r"\s{2,}", line)[1])}
+                for flag in re.findall(r"(?<!\S)--?[a-zA-Z0-9][a-z]*", re.split(r"\s{2,}", line)[1])}
 
     def test_flags(self):
         for program, page in PAGES.items():
             heads = items(page.read_text(), "Fl")
             shown = {"-" + flag for head in heads
-                     for flag in re.findall(r"(?:^|Fl )(-?[a-zA-Z]+)", head)}
+                     for flag in re.findall(r"(?:^|Fl )(-?[a-zA-Z0-9]+)", head)}
             self.assertEqual(shown, self.flags_of_help(program), page)
 
     def options_of_help(self):
