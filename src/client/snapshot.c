@@ -41,6 +41,15 @@ static void explain_missing(const char *mount, int error, char *reason, size_t s
 	globfree(&found);
 }
 
+/* json_loadfd() would ask for each byte alone. */
+static size_t take(void *buffer, size_t size, void *user)
+{
+	const int *fd = user;
+	ssize_t length = read(*fd, buffer, size);
+
+	return length < 0 ? (size_t)-1 : (size_t)length;
+}
+
 json_t *snapshot_read(const char *mount, char *reason, size_t size)
 {
 	char path[PATH_LONGEST];
@@ -57,7 +66,7 @@ json_t *snapshot_read(const char *mount, char *reason, size_t size)
 		explain_missing(mount, errno, reason, size);
 		return NULL;
 	}
-	snapshot = json_loadfd(fd, JSON_REJECT_DUPLICATES, &error);
+	snapshot = json_load_callback(take, &fd, JSON_REJECT_DUPLICATES, &error);
 	close(fd);
 	if (!snapshot)
 		snprintf(reason, size, "%s: %s", path, error.text);
