@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: LGPL-3.0-or-later
+#include "mqtt/discovery.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/snapshot.h"
+#include "mqtt/catalogue.h"
+
+#define TEXT_LONGEST 512
+
+/*
+ * Units of the mount and what Home Assistant makes of them. No class where it would convert what is
+ * none: kelvins here are differences.
+ */
+static const struct unit {
+	const char *unit, *shown, *class;
+	int precision;
+} units[] = {
+	{ "V", "V", "voltage", 3 },
+	{ "A", "A", "current", 2 },
+	{ "W", "W", "power", 0 },
+	{ "%", "%", NULL, 1 },
+	{ "Ah", "Ah", NULL, 1 },
+	{ "s", "s", "duration", 0 },
+	{ "degC", "\u00B0C", "temperature", 1 },
+	{ "ohm", "\u03A9", NULL, 6 },
+};
+
+/* What the unit does not tell. */
+static const struct special {
+	const char *path, *key, *value;
+} specials[] = {
+	{ "pack/soc", "device_class", "battery" },
+	{ "pack/cycles", "state_class", "total_increasing" },
+};
+
+static const struct fact {
+	const char *key, *path;
+} facts[] = {
+	{ "model", "IDN" },
+	{ "serial_number", "SERI" },
+	{ "sw_version", "SWVR" },
+	{ "hw_version", "HWVR" },
+};
+
+struct making {
+	const struct mqtt_config *config;
+	json_t *components;
+};
+
+__attribute__((format(printf, 3, 4))) static void set_text(json_t *object, const char *key,
+							   const char *format, ...)
+{
+	char text[TEXT_LONGEST];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	json_object_set_new(object, key, json_string(text));
+}
+
+static void set_topic(json_t *object, const char *key, const struct mqtt_config *config,
+		      const char *end)
+{
+	set_text(object, key, "%s/%s/%s", config->prefix, config->name, end);
+}
+
+static json_t *device_make(const struct mqtt_config *config, const json_t *snapshot)
+{
+	json_t *device = json_pack("{s:[o], s:s, s:s}", "identifiers",
+				   json_sprintf("bmsfs_%s", config->name), "name", config->title,
+				   "manufacturer", "REC");
+
+	for (size_t i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+		const char *text = snapshot_text(snapshot, facts[i].path);
+
+		if (text)
+			set_text(device, facts[i].key, "%s", text);
+	}
+	return device;
+}
+
+static json_t *availability_make(const struct mqtt_config *config, bool link)
+{
+	json_t *list = json_array(), *topic = json_object();
+
+	set_topic(topic, "topic", config, "daemon");
+	json_array_append_new(list, topic);
+	if (link) {
+		topic = json_object();
+		set_topic(topic, "topic", config, "link");
+		json_array_append_new(list, topic);
+	}
+	return list;
+}
+
+static const struct unit *find_unit(const char *name)
+{
+	for (size_t i = 0; name && i < sizeof(units) / sizeof(units[0]); i++)
+		if (!strcmp(units[i].unit, name))
+			return &units[i];
+	return NULL;
+}
+
+static void set_unit(json_t *component, const json_t *entry)
+{
+	const char *name = catalogue_text(entry, "unit");
+	const struct unit *unit = find_unit(name);
+
+	if (name)
+		set_text(component, "unit_of_measurement", "%s", unit ? unit->shown : name);
+	if (unit && unit->class)
+		set_text(component, "device_class", "%s", unit->class);
+}
+
+/* Numbers that are measured, and not set, have statistics. */
+static void set_sensor(const struct making *making, json_t *component, const json_t *entry,
+		       const char *path)
+{
+	const struct unit *unit = find_unit(catalogue_text(entry, "unit"));
+	bool interpreted = islower((unsigned char)*path);
+
+	json_object_set_new(component, "expire_after", json_integer(making->config->expire_after));
+	if (!interpreted)
+		set_text(component, "entity_category", "diagnostic");
+	if (!catalogue_is_number(entry))
+		return;
+	if (unit && interpreted)
+		json_object_set_new(component, "suggested_display_precision",
+				    json_integer(unit->precision));
+	if (catalogue_text(entry, "unit") && !json_is_true(json_object_get(entry, "writable")))
+		set_text(component, "state_class", "measurement");
+	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
+		if (!strcmp(specials[i].path, path))
+			set_text(component, specials[i].key, "%s", specials[i].value);
+}
+
+double discovery_step(double min, double max)
+{
+	double step = 1;
+
+	while (step > 0.0015 && step > (max - min) / 1000)
+		step /= 10;
+	return step;
+}
+
+static json_t *number_of(const char *text)
+{
+	double number = strtod(text, NULL);
+
+	return strchr(text, '.') ? json_real(number) : json_integer((json_int_t)number);
+}
+
+static void set_number(const struct making *making, json_t *component, const json_t *entry,
+		       const char *path)
+{
+	const char *min = catalogue_text(entry, "min"), *max = catalogue_text(entry, "max");
+	bool integer = strcmp(catalogue_text(entry, "type"), "float") != 0;
+	double step = discovery_step(strtod(min, NULL), strtod(max, NULL));
+
+	json_object_set_new(component, "min", number_of(min));
+	json_object_set_new(component, "max", number_of(max));
+	json_object_set_new(component, "step", json_real(integer ? 1 : step));
+	set_text(component, "mode", "box");
+	set_text(component, "entity_category", "config");
+	json_object_set_new(component, "optimistic", json_false());
+	set_text(component, "command_topic", "%s/%s/set/%s", making->config->prefix,
+		 making->config->name, path);
+}
+
+static void set_template(json_t *component, const json_t *entry, const json_t *element)
+{
+	const json_t *key = json_object_get(entry, "key");
+	const char *group = catalogue_text(entry, "group");
+	char place[TEXT_LONGEST / 2], inner[TEXT_LONGEST / 4] = "";
+
+	if (json_is_integer(key))
+		snprintf(place, sizeof(place), "%s[%d]", group, (int)json_integer_value(key));
+	else
+		snprintf(place, sizeof(place), "%s%s%s", group, *group ? "." : "",
+			 json_string_value(key));
+	if (json_is_integer(element))
+		snprintf(inner, sizeof(inner), "[%d]", (int)json_integer_value(element));
+	else if (element)
+		snprintf(inner, sizeof(inner), ".%s", json_string_value(element));
+	set_text(component, "value_template", "{{ value_json.%s%s }}", place, inner);
+}
+
+/* One component; @suffix is for what has several. */
+static json_t *component_add(struct making *making, const char *platform, const json_t *entry,
+			     const json_t *element, const char *suffix)
+{
+	const char *id = catalogue_text(entry, "id"), *name = making->config->name;
+	json_t *component = json_object();
+	char key[TEXT_LONGEST / 2], slug[TEXT_LONGEST / 2];
+
+	snprintf(key, sizeof(key), "%s%s", id, suffix);
+	snprintf(slug, sizeof(slug), "%s_%s%s", name, catalogue_text(entry, "slug"),
+		 element ? suffix : "");
+	for (char *letter = slug; *letter; letter++)
+		*letter = *letter == '-' ? '_' : (char)tolower((unsigned char)*letter);
+	set_text(component, "platform", "%s", platform);
+	set_text(component, "unique_id", "bmsfs_%s_%s", name, key);
+	set_text(component, "default_entity_id", "%s.%s", platform, slug);
+	set_text(component, "name", "%s", catalogue_text(entry, "label"));
+	set_unit(component, entry);
+	set_template(component, entry, element);
+	json_object_set_new(making->components, key, component);
+	return component;
+}
+
+/* As Home Assistant is told to remove one. */
+static void component_remove(json_t *components, const char *key, const char *platform)
+{
+	json_object_set_new(components, key, json_pack("{s:s}", "platform", platform));
+}
+
+static void sensor_add(struct making *making, const char *path, const json_t *entry)
+{
+	set_sensor(making, component_add(making, "sensor", entry, NULL, ""), entry, path);
+}
+
+static void elements_add(struct making *making, const char *path, const json_t *entry,
+			 const json_t *elements)
+{
+	const char *label = catalogue_text(entry, "label");
+	json_t *element, *component;
+	char suffix[TEXT_LONGEST / 8];
+	size_t i;
+
+	json_array_foreach(elements, i, element)
+	{
+		const char *name = json_string_value(element);
+
+		if (name)
+			snprintf(suffix, sizeof(suffix), "_%s", name);
+		else
+			snprintf(suffix, sizeof(suffix), "_%zu", i + 1);
+		component = component_add(making, "sensor", entry, element, suffix);
+		set_sensor(making, component, entry, path);
+		set_text(component, "name", "%s %s", label, suffix + 1);
+	}
+}
+
+/* A setting is a number or a sensor, and the other one is removed if it was there. */
+static void setting_add(struct making *making, const char *path, const json_t *entry)
+{
+	char key[TEXT_LONGEST / 2];
+
+	if (making->config->allow_write) {
+		set_number(making, component_add(making, "number", entry, NULL, "_number"), entry,
+			   path);
+		component_remove(making->components, catalogue_text(entry, "id"), "sensor");
+		return;
+	}
+	sensor_add(making, path, entry);
+	snprintf(key, sizeof(key), "%s_number", catalogue_text(entry, "id"));
+	component_remove(making->components, key, "number");
+}
+
+static void entry_add(struct making *making, const char *path, const json_t *entry)
+{
+	const json_t *elements = json_object_get(entry, "elements");
+
+	if (elements)
+		elements_add(making, path, entry, elements);
+	else if (catalogue_is_settable(entry))
+		setting_add(making, path, entry);
+	else
+		sensor_add(making, path, entry);
+}
+
+static json_t *binary_add(struct making *making, const char *key, const char *label)
+{
+	json_t *entry = json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", key, "slug", key, "label",
+				  label, "group", "", "key", key);
+	json_t *component = component_add(making, "binary_sensor", entry, NULL, "");
+
+	json_decref(entry);
+	set_text(component, "device_class", "%s", key);
+	return component;
+}
+
+static void problem_add(struct making *making)
+{
+	json_t *component = binary_add(making, "problem", "Problem");
+
+	json_object_set_new(component, "expire_after", json_integer(making->config->expire_after));
+	set_text(component, "payload_on", "True");
+	set_text(component, "payload_off", "False");
+}
+
+/* Available while the others are not, to say why. */
+static void link_add(struct making *making)
+{
+	json_t *component = binary_add(making, "connectivity", "Link to the BMS");
+
+	json_object_del(component, "value_template");
+	set_topic(component, "state_topic", making->config, "link");
+	json_object_set_new(component, "availability", availability_make(making->config, false));
+	set_text(component, "entity_category", "diagnostic");
+	set_text(component, "payload_on", "online");
+	set_text(component, "payload_off", "offline");
+}
+
+static void remove_missing(json_t *components, const json_t *old)
+{
+	json_t *component;
+	const char *key;
+
+	json_object_foreach(json_object_get(old, "components"), key,
+			    component) if (!json_object_get(components, key))
+		component_remove(components, key,
+				 json_string_value(json_object_get(component, "platform")));
+}
+
+json_t *discovery_make(const struct mqtt_config *config, const json_t *catalogue,
+		       const json_t *snapshot, const json_t *old)
+{
+	struct making making = { .config = config, .components = json_object() };
+	json_t *message, *entry;
+	const char *path;
+
+	json_object_foreach((json_t *)catalogue, path, entry) entry_add(&making, path, entry);
+	if (json_object_get(catalogue, "pack/error"))
+		problem_add(&making);
+	link_add(&making);
+	remove_missing(making.components, old);
+	message = json_pack("{s:o, s:{s:s, s:s}, s:o, s:s}", "device",
+			    device_make(config, snapshot), "origin", "name", "bmsfs-mqtt",
+			    "sw_version", BMSFS_VERSION, "availability",
+			    availability_make(config, true), "availability_mode", "all");
+	set_topic(message, "state_topic", config, "state");
+	json_object_set_new(message, "components", making.components);
+	return message;
+}

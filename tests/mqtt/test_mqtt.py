@@ -1,0 +1,572 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""bmsfs-mqtt between a mount and a real broker, seen with the broker's own clients."""
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "mount"))
+
+import harness
+from harness import PATIENCE, Lines
+
+BMSFS_MQTT = os.environ.get("BMSFS_MQTT", "bmsfs-mqtt")
+DEVICE = "homeassistant/device/bmsfs_house/config"
+STILL = "ttl=1000,ttl_settings=1000"  # values stay as they were first read
+
+# What Home Assistant's documents know, for the platforms that are used here.
+ROOT_KEYS = {"device", "origin", "availability", "availability_mode", "state_topic", "components"}
+DEVICE_KEYS = {"identifiers", "name", "manufacturer", "model", "serial_number", "sw_version",
+               "hw_version"}
+SHARED_KEYS = {"platform", "unique_id", "default_entity_id", "name", "device_class",
+               "entity_category", "value_template", "state_topic", "availability"}
+KEYS = {
+    "sensor": SHARED_KEYS | {"expire_after", "state_class", "suggested_display_precision",
+                             "unit_of_measurement"},
+    "binary_sensor": SHARED_KEYS | {"expire_after", "payload_on", "payload_off"},
+    "number": SHARED_KEYS | {"command_topic", "min", "max", "step", "mode", "optimistic",
+                             "unit_of_measurement"},
+}
+UNITS = {"voltage": "V", "current": "A", "power": "W", "temperature": "°C", "battery": "%",
+         "duration": "s"}
+CATEGORIES = {"sensor": "diagnostic", "binary_sensor": "diagnostic", "number": "config"}
+
+
+def look_up(state, template):
+    """What a value_template of ours makes of a state."""
+    place = re.fullmatch(r"\{\{ value_json((?:\.\w+|\[\d+\])+) \}\}", template).group(1)
+    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
+        state = state[name] if name else state[int(index)]
+    return state
+
+
+def accepts(address):
+    """Whether somebody listens there."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as client:
+        try:
+            client.connect(address)
+        except OSError:
+            return False
+    return True
+
+
+class Program:
+    """A program of which stderr or stdout is read line by line."""
+
+    def __init__(self, test, arguments, stream="stderr", **more):
+        self.test = test
+        pipes = dict.fromkeys(("stdout", "stderr"), subprocess.DEVNULL)
+        pipes[stream] = subprocess.PIPE
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, text=True,
+                                        errors="replace", env=test.environment, **pipes, **more)
+        self.said = Lines(getattr(self.process, stream))
+        test.addCleanup(self.kill)
+
+    def wait_for(self, pattern, since=0):
+        line = self.said.wait_for(pattern, since)
+        self.test.assertIsNotNone(line, (pattern, self.said.lines))
+        return line
+
+    def mark(self):
+        return len(self.said.lines)
+
+    def end(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        return self.wait_end()
+
+    def wait_end(self):
+        status = self.process.wait(PATIENCE)
+        self.said.close()
+        return status
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.wait_end()
+        elif not self.said.stream.closed:
+            self.said.close()
+
+
+class Listener(Program):
+    """Everything that passes through the broker, as (topic, payload)."""
+
+    def __init__(self, test, *arguments):
+        super().__init__(test, ["mosquitto_sub", *arguments, "-t", "#", "-F", "%r %t %p"], "stdout")
+
+    def wait_message(self, topic, payload="", since=0):
+        """Returns the first such payload; @payload is a pattern for its beginning."""
+        line = self.wait_for(rf"^[01] {re.escape(topic)} {payload}", since)
+        return line.split(" ", 2)[2]
+
+    def wait_json(self, topic, since=0):
+        return json.loads(self.wait_message(topic, since=since))
+
+    def messages(self, topic, since=0):
+        return [line.split(" ", 2)[2]
+                for line in self.said.find(rf"^[01] {re.escape(topic)} ", since)]
+
+
+class Case(harness.MountTest):
+    address = None
+
+    def setUp(self):
+        super().setUp()
+        self.address = os.path.join(self.folder, "broker")
+        self.settings = {"host": self.address}
+        self.broker = self.start_broker()
+        self.listener = self.listen()
+
+    def start_broker(self, *lines, listener=None, address=None):
+        path = os.path.join(self.folder, "mosquitto.conf")
+        with open(path, "w", encoding="ascii") as conf:
+            conf.write("\n".join([f"listener {listener or '0 ' + self.address}",
+                                  "persistence false", "allow_anonymous true", *lines,
+                                  *(["user root"] if harness.ROOT else []), ""]))
+        broker = Program(self, ["mosquitto", "-c", path])
+        end = time.monotonic() + PATIENCE
+        while not accepts(address or self.address):
+            self.assertIsNone(broker.process.poll(), broker.said.lines)
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.02)
+        return broker
+
+    def listen(self, *arguments):
+        listener = Listener(self, *(arguments or ["--unix", self.address]))
+        # It has subscribed once it hears what is said.
+        while not listener.said.lines:
+            self.publish("test/ready", "yes", *arguments)
+        return listener
+
+    def publish(self, topic, payload, *arguments):
+        self.run_program("mosquitto_pub", *(arguments or ["--unix", self.address]), "-t", topic,
+                         *(["-m", payload] if payload else ["-n"]))
+
+    def configure(self, mode=0o600, **settings):
+        path = os.path.join(self.folder, "mqtt.conf")
+        with open(path, "w", encoding="ascii") as conf:
+            for key, value in {**self.settings, **settings}.items():
+                conf.write(f"{key} = {value}\n")
+        os.chmod(path, mode)
+        return path
+
+    def bridge(self, place, *arguments, **settings):
+        return Program(self, [BMSFS_MQTT, "--config", self.configure(**settings), "--name", "house",
+                              *arguments, place])
+
+    def start(self, *arguments, options=(), prefix="bmsfs", **settings):
+        """A mount of sim: and a bridge that has told all that it has to tell at first."""
+        self.bmsfs = self.mount("sim:", *options).expects("")
+        mqtt = self.bridge(self.bmsfs.place, *arguments, prefix=prefix, **settings)
+        self.listener.wait_message(f"{prefix}/house/daemon", "online")
+        return mqtt
+
+
+class Publishing(Case):
+    def check_component(self, key, component):
+        platform = component["platform"]
+        self.assertEqual(set(component) - KEYS[platform], set(), key)
+        self.assertRegex(component["default_entity_id"], rf"^{platform}\.house_[a-z0-9_]+$")
+        self.assertRegex(component["unique_id"], r"^bmsfs_house_\w+$")
+        self.assertTrue(component["name"])
+        if platform != "number" and key != "connectivity":
+            self.assertEqual(component["expire_after"], 30, key)
+        if "entity_category" in component:
+            self.assertEqual(component["entity_category"], CATEGORIES[platform])
+        if platform != "binary_sensor" and "device_class" in component:
+            self.assertEqual(component["unit_of_measurement"], UNITS[component["device_class"]])
+        self.assertIn(component.get("state_class"), (None, "measurement", "total_increasing"))
+        if platform == "number":
+            self.assertLess(component["min"], component["max"])
+            self.assertGreaterEqual(component["step"], 0.001)
+            self.assertRegex(component["command_topic"], r"^bmsfs/house/set/[A-Z0-9]{1,4}$")
+
+    def check_discovery(self, message):
+        """Returns the components that are not removed."""
+        self.assertEqual(set(message), ROOT_KEYS)
+        self.assertEqual(set(message["device"]) - DEVICE_KEYS, set())
+        self.assertEqual(message["device"]["identifiers"], ["bmsfs_house"])
+        self.assertEqual(message["origin"]["name"], "bmsfs-mqtt")
+        self.assertEqual(message["availability_mode"], "all")
+        self.assertEqual([entry["topic"] for entry in message["availability"]],
+                         ["bmsfs/house/daemon", "bmsfs/house/link"])
+        shown = {key: component for key, component in message["components"].items()
+                 if set(component) != {"platform"}}
+        for key, component in shown.items():
+            self.assertRegex(key, r"^\w+$")
+            self.check_component(key, component)
+        for unique in ("unique_id", "default_entity_id"):
+            values = [component[unique] for component in shown.values()]
+            self.assertEqual(len(values), len(set(values)))
+        return shown
+
+    def check_models(self, device, *options):
+        self.bmsfs = self.mount(device, STILL, *options)
+        mqtt = self.bridge(self.bmsfs.place)
+        components = self.check_discovery(self.listener.wait_json(DEVICE))
+        state = self.listener.wait_json("bmsfs/house/state")
+        for key, component in components.items():
+            if key != "connectivity":
+                look_up(state, component["value_template"])  # must be there, if only as null
+        self.assertEqual(mqtt.end(), 0)
+        self.listener.wait_message("bmsfs/house/daemon", "offline")
+        return components, state
+
+    def test_values_are_those_of_the_files(self):
+        components, state = self.check_models("sim:")
+        for name in ("voltage", "current", "soc", "cell_min", "cycles"):
+            self.assertEqual(state[name], float(self.bmsfs.read("pack/" + name)), name)
+            self.assertIn(name, components)
+        self.assertEqual(state["error_text"], self.bmsfs.read("pack/error_text"))
+        self.assertIs(state["problem"], False)
+        cells = sorted(map(int, os.listdir(self.bmsfs.path("cells"))))
+        self.assertEqual(state["cells"],
+                         [float(self.bmsfs.read(f"cells/{cell}/voltage")) for cell in cells])
+        self.assertEqual(len(state["temperatures"]),
+                         len(os.listdir(self.bmsfs.path("units/1/sensors"))))
+        self.assertEqual(components["units_1_cells_3_voltage"]["value_template"],
+                         "{{ value_json.cells[2] }}")
+        for name, value in state["settings"].items():
+            self.assertEqual(value, float(self.bmsfs.read(name)), name)
+            self.assertEqual(components[name]["platform"], "sensor")
+        self.assertGreater(len(state["settings"]), 20)
+
+    def example(self, name):
+        with open(os.path.join(HERE, "../../docs/home-assistant.md"), encoding="utf-8") as page:
+            return json.loads(re.search(rf"<!-- mqtt: {name} -->\n```json\n(.*?)^```$", page.read(),
+                                        flags=re.M | re.S).group(1))
+
+    def test_examples_of_the_documents(self):
+        self.start("--allow-write", title="House bank")
+        message, shown = self.listener.wait_json(DEVICE), self.example("discovery")
+        message["components"] = {key: message["components"][key] for key in shown["components"]}
+        self.assertEqual(message, shown)
+        state, shown = self.listener.wait_json("bmsfs/house/state"), self.example("state")
+        self.assertEqual(set(state), set(shown))
+        for group in ("settings", "instructions"):
+            self.assertEqual(set(shown[group]) - set(state[group]), set())
+
+    def test_several_units(self):
+        components, state = self.check_models("sim:model=master,units=2,cells=4")
+        self.assertEqual(len(state["cells"]), 8)
+        self.assertEqual(components["units_2_cells_1_voltage"]["name"], "Unit 2 cell voltage 1")
+        self.assertEqual(state["cells"][4], float(self.bmsfs.read("units/2/cells/1/voltage")))
+
+    def test_instructions_of_ones_own(self):
+        path = os.path.join(self.folder, "own.ini")
+        with open(path, "w", encoding="ascii") as table:
+            table.write("[HUMI]\nname = humidity\ncategory = mine\ntype = float\nunit = %\n"
+                        "description = Of the air.\n"
+                        "[FANL]\nname = fan limit\ncategory = mine\ntype = float\naccess = rw\n"
+                        "min = 5\nmax = 80\ndescription = Where it starts.\n"
+                        "[CMAX]\nmax = 4.1\n")
+        sim = self.simulator("--pty", os.path.join(self.folder, "tty"), "--instructions", path)
+        sim.command("put HUMI 41.5")
+        sim.command("put FANL 30")
+        bmsfs = self.mount(sim.place, STILL, f"instructions={path}").expects("")
+        self.bridge(bmsfs.place, "--allow-write")
+        components = self.check_discovery(self.listener.wait_json(DEVICE))
+        self.assertEqual(components["HUMI"]["name"], "Humidity")
+        self.assertEqual(components["HUMI"]["unit_of_measurement"], "%")
+        self.assertEqual(components["FANL_number"]["max"], 80)
+        self.assertEqual(components["CMAX_number"]["max"], 4.1)
+        state = self.listener.wait_json("bmsfs/house/state")
+        self.assertEqual(state["instructions"]["HUMI"], 41.5)
+        self.assertEqual(state["settings"]["FANL"], 30)
+
+    def test_birth_message(self):
+        self.start(options=[STILL])
+        since = self.listener.mark()
+        self.publish("homeassistant/status", "online")
+        self.listener.wait_message(DEVICE, since=since)
+        self.listener.wait_message("bmsfs/house/state", since=since)
+
+    def test_still_values_are_told_again(self):
+        """Before they expire, without any change."""
+        self.start(options=[STILL], expire_after=3)
+        for _ in range(4):
+            since = self.listener.mark()
+            self.listener.wait_message("bmsfs/house/state", since=since)
+        states = self.listener.messages("bmsfs/house/state")
+        self.assertEqual(len(set(states)), 1)
+        self.assertEqual(len(self.listener.messages(DEVICE)), 1)
+
+    def test_retained_or_not(self):
+        self.start()
+        self.listener.wait_message("bmsfs/house/state")
+        late = self.listen()
+        late.wait_message("bmsfs/house/daemon", "online")
+        late.wait_message("bmsfs/house/link", "online")
+        late.wait_message(DEVICE)
+        retained = [line.split()[1] for line in late.said.find("^1 ")]
+        self.assertEqual(sorted(retained), [
+            "bmsfs/house/daemon", "bmsfs/house/link", DEVICE])
+
+    def test_two_batteries(self):
+        one = self.mount("sim:seed=1")
+        two = self.mount("sim:seed=2,cells=4")
+        conf = self.configure()
+        for name, mount in (("one", one), ("two", two)):
+            Program(self, [BMSFS_MQTT, "--config", conf, "--name", name, mount.place])
+        for name, cells in (("one", 14), ("two", 4)):
+            self.listener.wait_message(f"homeassistant/device/bmsfs_{name}/config")
+            self.assertEqual(len(self.listener.wait_json(f"bmsfs/{name}/state")["cells"]), cells)
+
+    def test_without_discovery(self):
+        self.start(discovery="", prefix="my/batteries")
+        self.listener.wait_message("my/batteries/house/state")
+        self.assertEqual(self.listener.said.find("homeassistant"), [])
+
+
+class Writing(Case):
+    def set(self, name, text):
+        since = self.listener.mark()
+        self.publish(f"bmsfs/house/set/{name}", text)
+        return self.listener.wait_json(f"bmsfs/house/result/{name}", since)
+
+    def test_set(self):
+        self.start("--allow-write")
+        since = self.listener.mark()
+        self.assertEqual(self.set("CMAX", "3.7"), {"value": "3.7", "result": "ok"})
+        self.assertEqual(self.bmsfs.read("CMAX"), "3.7")
+        self.listener.wait_message("bmsfs/house/state", r".*\"CMAX\":3\.7[,}]", since)
+        self.assertTrue(self.bmsfs.said.wait_for(r"\(bmsfs-mqtt\) set CMAX 3\.85 -> 3\.7$"))
+
+    def test_refused(self):
+        self.start("--allow-write")
+        self.assertEqual(self.set("CMAX", "9.9"), {
+            "value": "9.9", "result": "ERANGE", "reason": "CMAX: 9.9 is outside 2 to 4.3 V"})
+        answer = self.set("CMIN", "3.99")
+        self.assertEqual(answer["result"], "EINVAL")
+        self.assertIn("must be below CLOW", answer["reason"])
+        for text in ("", "3.6V", "3,6", " 3.6", "1e0", "nan", "\u20ac", "3.6" + 23 * "0"):
+            self.assertEqual(self.set("CMAX", text)["result"], "EINVAL", text)
+        for name in ("SOC", "NONE", "LCD1", "IOFF"):
+            self.assertEqual(self.set(name, "1")["result"], "ENOENT", name)
+        self.assertEqual(self.bmsfs.said.find("set CMAX"), [])
+        self.assertEqual(self.bmsfs.read("CMAX"), "3.85")
+
+    def test_what_is_no_name_is_dropped(self):
+        mqtt = self.start("--allow-write")
+        for name in ("..", "cmax", "CMAXX"):
+            self.publish(f"bmsfs/house/set/{name}", "3.7")
+        self.publish("bmsfs/house/set/../CMAX", "3.7")
+        self.set("CMAX", "3.8")
+        self.assertEqual(len(mqtt.said.find("dropped")), 3)
+        self.assertEqual(len(self.bmsfs.said.find(" set ")), 1)
+
+    def test_not_without_leave(self):
+        self.start(options=[STILL])
+        components = self.listener.wait_json(DEVICE)["components"]
+        self.assertEqual(components["CMAX_number"], {"platform": "number"})
+        self.assertEqual({component["platform"] for component in components.values()
+                          if len(component) > 1}, {"sensor", "binary_sensor"})
+        answer = self.set("CMAX", "3.7")
+        self.assertEqual(answer["result"], "EACCES")
+        self.assertIn("--allow-write", answer["reason"])
+        self.assertEqual(self.bmsfs.read("CMAX"), "3.85")
+
+    def test_read_only_mount(self):
+        self.start("--allow-write", options=["ro"])
+        self.assertIn(self.set("CMAX", "3.7")["result"], ("EROFS", "EACCES", "ENOENT"))
+        self.assertEqual(self.bmsfs.read("CMAX"), "3.85")
+
+    def test_retained_wish_is_none(self):
+        """The broker would bring it again at each connect."""
+        self.run_program("mosquitto_pub", "--unix", self.address, "-r", "-t",
+                         "bmsfs/house/set/CMAX", "-m", "3.7")
+        self.start("--allow-write")
+        answer = self.listener.wait_json("bmsfs/house/result/CMAX")
+        self.assertEqual(answer["result"], "EINVAL")
+        self.assertIn("retained", answer["reason"])
+        self.assertEqual(self.set("BMIN", "3.44")["result"], "ok")
+        self.assertEqual(self.bmsfs.read("CMAX"), "3.85")
+
+
+class Faults(Case):
+    def test_broker_dies_and_comes_back(self):
+        mqtt = self.start()
+        self.broker.end(signal.SIGKILL)
+        mqtt.wait_for("the broker is gone")
+        os.unlink(self.address)
+        since = mqtt.mark()
+        self.broker = self.start_broker()
+        self.listener = self.listen()
+        mqtt.wait_for("connected to the broker", since)
+        for topic in (DEVICE, "bmsfs/house/state"):
+            self.listener.wait_message(topic)
+        for topic in ("link", "daemon"):
+            self.listener.wait_message(f"bmsfs/house/{topic}", "online")
+        self.assertEqual(mqtt.end(), 0)
+
+    def test_started_before_the_broker(self):
+        self.broker.end()
+        bmsfs = self.mount("sim:")
+        mqtt = self.bridge(bmsfs.place)
+        mqtt.wait_for("will try again")
+        if os.path.exists(self.address):
+            os.unlink(self.address)
+        self.broker = self.start_broker()
+        self.listener = self.listen()
+        self.listener.wait_message("bmsfs/house/state")
+
+    def test_bms_comes_goes_and_comes_back(self):
+        link = os.path.join(self.folder, "tty")
+        bmsfs = self.mount(link).expects("")
+        self.bridge(bmsfs.place, expire_after=3)
+        self.listener.wait_message("bmsfs/house/daemon", "online")
+        self.listener.wait_message("bmsfs/house/link", "offline")
+        self.assertEqual(self.listener.messages(DEVICE), [], "entities made of nothing")
+        self.assertEqual(self.listener.messages("bmsfs/house/state"), [])
+        for _ in range(2):
+            since = self.listener.mark()
+            sim = harness.Simulator(self, "--pty", link, "--cells", "6")
+            self.listener.wait_message("bmsfs/house/link", "online", since)
+            state = self.listener.wait_json("bmsfs/house/state", since)
+            self.assertEqual(len(state["cells"]), 6)
+            self.listener.wait_message(DEVICE)
+            since = self.listener.mark()
+            sim.stop()
+            self.listener.wait_message("bmsfs/house/link", "offline", since)
+            gone = self.listener.mark()
+            self.publish("homeassistant/status", "online")
+            self.listener.wait_message("bmsfs/house/link", "offline", gone)
+            self.listener.wait_message("bmsfs/house/daemon", "online", gone)
+            self.assertEqual(self.listener.messages("bmsfs/house/state", gone), [])
+        for message in self.listener.messages(DEVICE):
+            cell = json.loads(message)["components"]["units_1_cells_6_voltage"]
+            self.assertEqual(cell["name"], "Cell voltage 6")
+
+    def test_killed(self):
+        mqtt = self.start()
+        mqtt.end(signal.SIGKILL)
+        self.listener.wait_message("bmsfs/house/daemon", "offline")
+        since = self.listener.mark()
+        self.bridge(self.bmsfs.place)
+        self.listener.wait_message("bmsfs/house/daemon", "online", since)
+
+    def test_mount_goes_and_comes_back(self):
+        mqtt = self.start()
+        place = self.bmsfs.place
+        self.bmsfs.status = 128 + signal.SIGKILL
+        since = self.listener.mark()
+        os.kill(self.bmsfs.server, signal.SIGKILL)
+        self.listener.wait_message("bmsfs/house/link", "offline", since)
+        mqtt.wait_for("mount")
+        self.bmsfs.wait_end()
+        since = self.listener.mark()
+        again = self.mount("sim:", place=place)
+        self.listener.wait_message("bmsfs/house/link", "online", since)
+        self.listener.wait_message("bmsfs/house/state", since=since)
+        mqtt.end()
+        again.unmount()
+        again.wait_end()
+
+    def test_no_mount_yet(self):
+        place = os.path.join(self.folder, "later")
+        os.mkdir(place)
+        mqtt = self.bridge(place)
+        self.listener.wait_message("bmsfs/house/link", "offline")
+        mqtt.wait_for("no bmsfs is mounted there")
+        self.mount("sim:", place=place)
+        self.listener.wait_message("bmsfs/house/link", "online")
+        mqtt.end()
+
+    def test_mount_that_hangs(self):
+        """The program ends by itself, and the broker says so."""
+        mqtt = self.start(patience=8, expire_after=3)
+        os.kill(self.bmsfs.server, signal.SIGSTOP)
+        try:
+            mqtt.wait_for("has not answered for 8 s")
+            self.listener.wait_message("bmsfs/house/daemon", "offline")
+        finally:
+            os.kill(self.bmsfs.server, signal.SIGCONT)
+        self.assertEqual(mqtt.wait_end(), 1)
+
+
+class Secrets(Case):
+    def openssl(self, *arguments):
+        self.run_program("openssl", *arguments, cwd=self.folder)
+
+    def make_certificates(self, name):
+        """A throw-away authority and a certificate for localhost by it."""
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                     "-nodes", "-keyout", f"{name}-ca.key", "-out", f"{name}-ca.pem", "-days", "2",
+                     "-subj", f"/CN=throw-away {name}")
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                     "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", "/CN=localhost")
+        with open(os.path.join(self.folder, "san"), "w", encoding="ascii") as extensions:
+            extensions.write("subjectAltName=DNS:localhost\n")
+        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{name}-ca.pem", "-CAkey",
+                     f"{name}-ca.key", "-CAcreateserial", "-out", f"{name}.pem", "-days", "2",
+                     "-extfile", "san")
+        return os.path.join(self.folder, name)
+
+    @staticmethod
+    def free_port():
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            return listener.getsockname()[1]
+
+    @unittest.skipUnless(shutil.which("openssl"), "there is no openssl here")
+    def test_tls_and_password(self):
+        names = self.make_certificates("house")
+        other = self.make_certificates("other")
+        users = os.path.join(self.folder, "users")
+        self.run_program("mosquitto_passwd", "-b", "-c", users, "bms", "secret word")
+        port = self.free_port()
+        self.start_broker(f"cafile {names}-ca.pem", f"certfile {names}.pem", f"keyfile {names}.key",
+                          f"password_file {users}", "allow_anonymous false",
+                          listener=f"{port} 127.0.0.1", address=("127.0.0.1", port))
+        self.settings = {"host": "localhost", "port": port, "ca": f"{names}-ca.pem"}
+        bmsfs = self.mount("sim:")
+        mqtt = self.bridge(bmsfs.place, username="bms", password="secret")
+        mqtt.wait_for("the broker refuses: .*not authori[sz]ed")
+        mqtt.end()
+        mqtt = self.bridge(bmsfs.place, username="bms", password="secret word")
+        listener = Listener(self, "-h", "localhost", "-p", str(port), "--cafile",
+                            f"{names}-ca.pem", "-u", "bms", "-P", "secret word")
+        listener.wait_message("bmsfs/house/state")
+        self.assertNotIn("secret", self.command_line(mqtt))
+        mqtt.end()
+        mqtt = self.bridge(bmsfs.place, ca=f"{other}-ca.pem")
+        mqtt.wait_for("TLS")
+        self.assertEqual(mqtt.wait_end(), 1)
+
+    @staticmethod
+    def command_line(program):
+        with open(f"/proc/{program.process.pid}/cmdline", encoding="utf-8") as line:
+            return line.read()
+
+    def refuse(self, pattern, *arguments):
+        done = subprocess.run([BMSFS_MQTT, *arguments], stdin=subprocess.DEVNULL, text=True,
+                              capture_output=True, timeout=PATIENCE, check=False,
+                              env=self.environment)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, pattern)
+        self.assertNotIn("secret", done.stderr)
+
+    def test_refused(self):
+        for mode in (0o644, 0o640, 0o604, 0o660):
+            self.refuse("chmod 600", "--config", self.configure(mode, password="secret"), "/mnt")
+        self.refuse("there is no key", "--config", self.configure(pasword="secret"), "/mnt")
+        self.refuse("No such file", "--config", os.path.join(self.folder, "no"), "/mnt")
+        self.refuse("one MOUNTPOINT")
+        self.refuse("one MOUNTPOINT", "/mnt", "/mnt")
+        self.refuse("unrecognized", "--password=x", "/mnt")
+        self.refuse("name: ", "--config", self.configure(), "--name", "a/b", "/mnt")
+
+
+if __name__ == "__main__":
+    if not shutil.which("mosquitto") or not shutil.which("mosquitto_sub"):
+        print("skipped: mosquitto or its clients are not installed")
+        sys.exit(77)
+    harness.main()
