@@ -261,26 +261,21 @@ class Publishing(Case):
         self.assertEqual(state["cells"][4], float(self.bmsfs.read("units/2/cells/1/voltage")))
 
     def test_instructions_of_ones_own(self):
-        path = os.path.join(self.folder, "own.ini")
-        with open(path, "w", encoding="ascii") as table:
-            table.write("[HUMI]\nname = humidity\ncategory = mine\ntype = float\nunit = %\n"
-                        "description = Of the air.\n"
-                        "[FANL]\nname = fan limit\ncategory = mine\ntype = float\naccess = rw\n"
-                        "min = 5\nmax = 80\ndescription = Where it starts.\n"
-                        "[CMAX]\nmax = 4.1\n")
-        sim = self.simulator("--pty", os.path.join(self.folder, "tty"), "--instructions", path)
-        sim.command("put HUMI 41.5")
-        sim.command("put FANL 30")
-        bmsfs = self.mount(sim.place, STILL, f"instructions={path}").expects("")
+        """Those of docs/custom-instructions.md."""
+        table = os.path.join(os.path.dirname(__file__), "../../data/examples/heater.ini")
+        sim = self.simulator("--pty", os.path.join(self.folder, "tty"), "--instructions", table)
+        sim.command("put HTMP 21.5")
+        bmsfs = self.mount(sim.place, STILL, f"instructions={table}").expects("")
         self.bridge(bmsfs.place, "--allow-write")
         components = self.check_discovery(self.listener.wait_json(DEVICE))
-        self.assertEqual(components["HUMI"]["name"], "Humidity")
-        self.assertEqual(components["HUMI"]["unit_of_measurement"], "%")
-        self.assertEqual(components["FANL_number"]["max"], 80)
-        self.assertEqual(components["CMAX_number"]["max"], 4.1)
+        self.assertEqual(components["HTMP"]["name"], "Heater temperature")
+        self.assertEqual(components["HTMP"]["device_class"], "temperature")
+        self.assertEqual((components["HTON_number"]["min"], components["HTON_number"]["max"]),
+                         (-20, 15))
+        self.assertEqual(components["CMAX_number"]["max"], 3.65)
         state = self.listener.wait_json("bmsfs/house/state")
-        self.assertEqual(state["instructions"]["HUMI"], 41.5)
-        self.assertEqual(state["settings"]["FANL"], 30)
+        self.assertEqual(state["instructions"]["HTMP"], 21.5)
+        self.assertEqual(state["settings"]["HTON"], 5)
 
     def test_birth_message(self):
         self.start(options=[STILL])
