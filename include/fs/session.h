@@ -42,14 +42,15 @@ struct handle {
 	size_t size;
 
 	struct fuse_pollhandle *poll; /* somebody waits for a change, then it is in fs->waiters */
-	int64_t due;                  /* when to ask the device for them */
+	bool told;   /* ... or did so until told to poll again, then it is in fs->told */
+	int64_t due; /* when to ask the device for them */
 	struct device_query query;
 	struct row_set needs;
 	bool asking; /* the query is under way */
 	bool asked;  /* it has ended and the kernel is to be told */
 
 	TAILQ_ENTRY(handle) entry;   /* fs->handles */
-	TAILQ_ENTRY(handle) waiting; /* fs->waiters */
+	TAILQ_ENTRY(handle) waiting; /* fs->waiters or fs->told */
 };
 
 enum parked_kind { PARKED_OPEN, PARKED_READ, PARKED_WRITE };
@@ -95,9 +96,11 @@ struct fs {
 
 	struct handle_list handles;
 	struct handle_list waiters;
+	struct handle_list told;
 	struct parked_list parked;
 
-	bool submitted; /* the last fs_run() asked the device, whose turn it is now */
+	bool submitted;   /* the last fs_run() asked the device, whose turn it is now */
+	int64_t poll_due; /* when the waiters are to be looked at */
 	unsigned armed_count;
 	struct armed armed[ARMED_MAX];
 
@@ -122,6 +125,20 @@ static inline bool row_set_meets(const struct row_set *a, const struct row_set *
 		if (a->word[i] & b->word[i])
 			return true;
 	return false;
+}
+
+static inline bool row_set_contains(const struct row_set *set, const struct row_set *part)
+{
+	for (size_t i = 0; i < sizeof(set->word) / sizeof(set->word[0]); i++)
+		if (part->word[i] & ~set->word[i])
+			return false;
+	return true;
+}
+
+static inline void row_set_join(struct row_set *set, const struct row_set *other)
+{
+	for (size_t i = 0; i < sizeof(set->word) / sizeof(set->word[0]); i++)
+		set->word[i] |= other->word[i];
 }
 
 /* All share one bus. */
@@ -170,6 +187,5 @@ void poll_begin(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 		struct fuse_pollhandle *poll);
 void poll_end(struct handle *handle); /* nobody waits for it any more */
 void poll_run(struct fs *fs);
-int64_t poll_wake(const struct fs *fs);
 
 #endif

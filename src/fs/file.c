@@ -13,6 +13,17 @@
 
 #include "fs/session.h"
 
+static void piece_tell(fuse_req_t req, uint64_t ino, const char *what, size_t size, off_t offset,
+		       const char *how)
+{
+	char detail[64];
+
+	if (!fs_of(req)->config.debug)
+		return;
+	snprintf(detail, sizeof(detail), "%zu@%lld%s", size, (long long)offset, how);
+	request_tell(req, ino, what, detail);
+}
+
 static void opened(fuse_req_t req, struct handle *handle, const struct fuse_file_info *info)
 {
 	answer_tell(handle->fs, handle->ino, "ok");
@@ -317,11 +328,9 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	       struct fuse_file_info *info)
 {
 	const struct handle *handle = handle_of(info);
-	char detail[64];
 
-	snprintf(detail, sizeof(detail), "%zu@%lld%s", size, (long long)offset,
-		 info->lock_owner ? "" : " through the page cache");
-	request_tell(req, ino, "read", detail);
+	piece_tell(req, ino, "read", size, offset,
+		   info->lock_owner ? "" : " through the page cache");
 	if (!info->lock_owner)
 		reply_error(req, ino, -EINVAL);
 	else if (fuse_req_interrupted(req) && !handle->patient)
@@ -404,10 +413,8 @@ void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, o
 {
 	struct handle *handle = handle_of(info);
 	bool goes_on = handle->written && offset && !(info->flags & O_APPEND);
-	char detail[64];
 
-	snprintf(detail, sizeof(detail), "%zu@%lld", size, (long long)offset);
-	request_tell(req, ino, "write", detail);
+	piece_tell(req, ino, "write", size, offset, "");
 	if (size > FS_WRITE_MAX || goes_on || info->writepage) {
 		refuse(req, ino);
 	} else if (fuse_req_interrupted(req)) {

@@ -4,9 +4,10 @@
  * once it differs from what this descriptor last read.
  *
  * Whoever polls for POLLPRI waits, and waiting keeps the value fresh: every ttl the device is
- * asked, then the kernel is told and the handle waits no more. The kernel polls again if and only
- * if somebody is still there, so that a waiter who went away costs one question and one
- * notification.
+ * asked, then the kernel is told. It polls again if and only if somebody is still there. One waiter
+ * speaks for all who need no more than he does, so that a thousand cost one question and one
+ * notification every ttl; they take turns. When the one before has not come back, all are told, and
+ * only those who are there wait on: however many went away, they cost two questions.
  */
 #include <errno.h>
 #include <poll.h>
@@ -54,9 +55,9 @@ static void refresh_needs(struct handle *handle)
 	const struct instruction_table *table = device_table(handle->branch->device);
 
 	tree_needs(handle->branch->tree, handle->ino, &handle->needs);
-	for (unsigned row = 0; row < table->rows; row++)
+	row_set_foreach (row, &handle->needs)
 		if (table->row[row].consuming)
-			row_set_remove(&handle->needs, row);
+			row_set_remove(&handle->needs, (unsigned)row);
 }
 
 static int64_t period(const struct handle *handle)
@@ -76,6 +77,16 @@ static int64_t after(int64_t now, int64_t time)
 	return time < NSEC_NEVER - now ? now + time : NSEC_NEVER;
 }
 
+/* Takes the handle off whichever list it is on. */
+static void leave(struct handle *handle)
+{
+	if (handle->poll)
+		TAILQ_REMOVE(&handle->fs->waiters, handle, waiting);
+	else if (handle->told)
+		TAILQ_REMOVE(&handle->fs->told, handle, waiting);
+	handle->told = false;
+}
+
 static void wait_for(struct handle *handle, struct fuse_pollhandle *poll)
 {
 	struct fs *fs = handle->fs;
@@ -83,7 +94,9 @@ static void wait_for(struct handle *handle, struct fuse_pollhandle *poll)
 	if (handle->poll) {
 		fuse_pollhandle_destroy(handle->poll);
 	} else {
+		leave(handle);
 		handle->due = after(fs_now(fs), period(handle));
+		fs->poll_due = nsec_min(fs->poll_due, handle->due);
 		TAILQ_INSERT_TAIL(&fs->waiters, handle, waiting);
 	}
 	handle->poll = poll;
@@ -109,17 +122,67 @@ void poll_begin(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,
 
 void poll_end(struct handle *handle)
 {
-	struct fs *fs = handle->fs;
-
-	if (!handle->poll)
-		return;
 	if (handle->asking)
 		device_query_cancel(handle->branch->device, &handle->query);
 	handle->asking = false;
 	handle->asked = false;
-	fuse_pollhandle_destroy(handle->poll);
+	leave(handle);
+	if (handle->poll)
+		fuse_pollhandle_destroy(handle->poll);
 	handle->poll = NULL;
-	TAILQ_REMOVE(&fs->waiters, handle, waiting);
+}
+
+/* He stays known until he comes back, closes the file, or is missed. */
+static void tell(struct handle *handle)
+{
+	fuse_lowlevel_notify_poll(handle->poll);
+	poll_end(handle);
+	handle->told = true;
+	TAILQ_INSERT_TAIL(&handle->fs->told, handle, waiting);
+}
+
+/* Whether asking for one answers the other, too. What is made of no rows is looked at by itself. */
+static bool speaks_for(const struct handle *handle, const struct handle *other)
+{
+	return handle != other && handle->branch == other->branch &&
+	       !row_set_empty(&other->needs) && row_set_contains(&handle->needs, &other->needs);
+}
+
+/* Nobody has to ask for what has just been asked for. */
+static void put_off(const struct handle *handle)
+{
+	struct fs *fs = handle->fs;
+	int64_t now = fs_now(fs);
+	struct handle *other;
+
+	TAILQ_FOREACH (other, &fs->waiters, waiting)
+		if (speaks_for(handle, other))
+			other->due = after(now, period(other));
+}
+
+/* Whether somebody was told and has not come back, and then he is forgotten. */
+static bool misses(const struct handle *handle)
+{
+	struct handle *other, *next;
+	bool missed = false;
+
+	for (other = TAILQ_FIRST(&handle->fs->told); other; other = next) {
+		next = TAILQ_NEXT(other, waiting);
+		if (!speaks_for(handle, other))
+			continue;
+		leave(other);
+		missed = true;
+	}
+	return missed;
+}
+
+static void tell_others(const struct handle *handle)
+{
+	struct handle *other;
+
+	TAILQ_FOREACH (other, &handle->fs->waiters, waiting)
+		if (speaks_for(handle, other) && !other->asking)
+			other->asked = true;
 }
 
 static void poll_asked(struct device_query *query)
@@ -128,6 +191,8 @@ static void poll_asked(struct device_query *query)
 
 	handle->asking = false;
 	handle->asked = true;
+	handle->fs->poll_due = 0;
+	put_off(handle);
 }
 
 static void ask(struct handle *handle)
@@ -145,6 +210,21 @@ static void ask(struct handle *handle)
 			device_query(handle->branch->device, &handle->query);
 	handle->asking = !handle->asked;
 	fs->submitted |= handle->asking;
+	if (misses(handle))
+		tell_others(handle);
+	else
+		put_off(handle);
+}
+
+static int64_t next_due(const struct fs *fs)
+{
+	int64_t due = NSEC_NEVER;
+	const struct handle *handle;
+
+	TAILQ_FOREACH (handle, &fs->waiters, waiting)
+		if (!handle->asking)
+			due = nsec_min(due, handle->due);
+	return due;
 }
 
 void poll_run(struct fs *fs)
@@ -152,29 +232,19 @@ void poll_run(struct fs *fs)
 	int64_t now = fs_now(fs);
 	struct handle *handle, *next;
 
-	for (handle = TAILQ_FIRST(&fs->waiters); handle; handle = next) {
-		next = TAILQ_NEXT(handle, waiting);
+	TAILQ_FOREACH (handle, &fs->waiters, waiting) {
 		if (!handle->asking && !handle->asked && handle->due <= now)
 			ask(handle);
+		/* Those he speaks for may see a change, too, for time has passed. */
+		if (handle->asked)
+			row_set_join(&handle->branch->dirty, &handle->needs);
+	}
+	for (handle = TAILQ_FIRST(&fs->waiters); handle; handle = next) {
+		next = TAILQ_NEXT(handle, waiting);
 		if (!handle->asked && row_set_meets(&handle->needs, &handle->branch->dirty))
 			handle->asked = changed(handle);
-		if (!handle->asked)
-			continue;
-		fuse_lowlevel_notify_poll(handle->poll);
-		poll_end(handle);
-	}
-}
-
-int64_t poll_wake(const struct fs *fs)
-{
-	int64_t wake = NSEC_NEVER;
-	const struct handle *handle;
-
-	TAILQ_FOREACH (handle, &fs->waiters, waiting) {
 		if (handle->asked)
-			return fs_now(fs);
-		if (!handle->asking)
-			wake = nsec_min(wake, handle->due);
+			tell(handle);
 	}
-	return wake;
+	fs->poll_due = next_due(fs);
 }

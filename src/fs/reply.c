@@ -62,9 +62,12 @@ void reply_error(fuse_req_t req, uint64_t ino, int error)
 
 void reply_text(fuse_req_t req, uint64_t ino, const char *text, size_t size)
 {
+	const struct fs *fs = fs_of(req);
 	char answer[32];
 
-	snprintf(answer, sizeof(answer), "%zu bytes", size);
-	answer_tell(fs_of(req), ino, answer);
+	if (fs->config.debug) {
+		snprintf(answer, sizeof(answer), "%zu bytes", size);
+		answer_tell(fs, ino, answer);
+	}
 	fuse_reply_buf(req, text, size);
 }

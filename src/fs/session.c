@@ -170,6 +170,7 @@ int fs_mount(struct fs **made, const struct fs_config *config, const char *mount
 	fs->config = *config;
 	TAILQ_INIT(&fs->handles);
 	TAILQ_INIT(&fs->waiters);
+	TAILQ_INIT(&fs->told);
 	TAILQ_INIT(&fs->parked);
 	library_log = config->log;
 	fuse_set_log_func(log_library);
@@ -261,11 +262,24 @@ bool fs_ready(const struct fs *fs)
 	return fs->ready;
 }
 
+/* Whether something was sampled, or changed its shape, since the last fs_run(). */
+static bool has_news(const struct fs *fs)
+{
+	for (unsigned i = 0; i < forest_count(fs->forest); i++)
+		if (fs->branch[i].reshaped || !row_set_empty(&fs->branch[i].dirty))
+			return true;
+	return false;
+}
+
 void fs_run(struct fs *fs)
 {
+	bool news = has_news(fs);
+
 	fs->submitted = false;
-	attr_notify(fs);
-	poll_run(fs);
+	if (news)
+		attr_notify(fs);
+	if (news || fs->poll_due <= fs_now(fs))
+		poll_run(fs);
 	for (unsigned i = 0; i < forest_count(fs->forest); i++) {
 		fs->branch[i].dirty = (struct row_set){ 0 };
 		fs->branch[i].reshaped = false;
@@ -274,12 +288,7 @@ void fs_run(struct fs *fs)
 
 int64_t fs_wake(const struct fs *fs)
 {
-	if (fs->submitted)
-		return fs_now(fs);
-	for (unsigned i = 0; i < forest_count(fs->forest); i++)
-		if (fs->branch[i].reshaped || !row_set_empty(&fs->branch[i].dirty))
-			return fs_now(fs);
-	return poll_wake(fs);
+	return fs->submitted || has_news(fs) ? fs_now(fs) : fs->poll_due;
 }
 
 void fs_stop(struct fs *fs)

@@ -193,9 +193,8 @@ int64_t needs_sampled(const struct tree *tree, const struct row_set *needs)
 {
 	int64_t oldest = NSEC_NEVER;
 
-	for (unsigned row = 0; row < tree->table->rows; row++)
-		if (row_set_has(needs, row))
-			oldest = nsec_min(oldest, device_asked(tree->device, row));
+	row_set_foreach (row, needs)
+		oldest = nsec_min(oldest, device_asked(tree->device, (unsigned)row));
 	return oldest;
 }
 

@@ -42,6 +42,7 @@ enum wish {
 	SET_WRITE_ERROR,
 	SET_GONE,     /* and tell that the tree has changed */
 	SAMPLE,       /* row .row, asked for .number seconds ago */
+	LOSE,         /* row .row, which fails with .number from now on */
 	FORGET,       /* row .row */
 	MOVE_CLOCK,   /* by .number ns */
 	AWAIT_PARKED, /* until .number requests wait */
@@ -225,6 +226,10 @@ static bool obey(const struct message *message, int64_t *answer)
 		break;
 	case SAMPLE:
 		fake_sample(device, message->row, device->bus.now - message->number * NSEC_PER_SEC);
+		break;
+	case LOSE: /* as a device does whose BMS has gone: of each row, and tells of none */
+		device->failure[message->row] = (int)message->number;
+		device->tried[message->row] = device->bus.now;
 		break;
 	case FORGET:
 		device->tried[message->row] = 0;
@@ -1046,6 +1051,64 @@ static void test_forgotten_poll(void **state)
 	play(forgotten_client);
 }
 
+/* Who waits for the same takes turns, and one question serves all. */
+static int crowd_client(int server)
+{
+	struct pollfd wait[3];
+	pid_t waiter[3];
+	int64_t queries;
+
+	for (size_t i = 0; i < 3; i++) {
+		wait[i] = (struct pollfd){ .fd = open("SOC", O_RDONLY), .events = POLLPRI };
+		CHECK(reads(wait[i].fd, 0, "78.46\n"));
+		waiter[i] = begin(wait_for_change, wait[i].fd);
+		TELL(.wish = AWAIT_WAITER, .number = (int64_t)i + 1);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		queries = TELL(.wish = GET_QUERIES);
+		TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+		CHECK(TELL(.wish = GET_QUERIES) == queries + 1);
+		TELL(.wish = AWAIT_WAITER, .number = 3); /* the one who was told is back */
+	}
+	TELL(.wish = SET_VALUE, .row = ROW_SOC, .text = "78.45");
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	for (size_t i = 0; i < 3; i++)
+		CHECK(end(waiter[i]) == (POLLPRI | POLLERR));
+
+	for (size_t i = 0; i < 3; i++) {
+		CHECK(reads(wait[i].fd, 0, "78.45\n"));
+		waiter[i] = begin(wait_for_change, wait[i].fd);
+		TELL(.wish = AWAIT_WAITER, .number = (int64_t)i + 1);
+	}
+	TELL(.wish = LOSE, .row = ROW_SOC, .number = -ENODEV);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL);
+	for (size_t i = 0; i < 3; i++)
+		CHECK(end(waiter[i]) == (POLLPRI | POLLERR));
+
+	/* All of them go away. */
+	TELL(.wish = SAMPLE, .row = ROW_SOC);
+	for (size_t i = 0; i < 3; i++)
+		CHECK(reads(wait[i].fd, 0, "78.45\n"));
+	for (size_t i = 0; i < 3; i++)
+		CHECK(poll(&wait[i], 1, 1) == 0);
+	CHECK(TELL(.wish = GET_WAITERS) == 3);
+	queries = TELL(.wish = GET_QUERIES);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	CHECK(TELL(.wish = GET_WAITERS) == 2);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	CHECK(TELL(.wish = GET_WAITERS) == 0);
+	TELL(.wish = MOVE_CLOCK, .number = FAKE_TTL + 1);
+	CHECK(TELL(.wish = GET_QUERIES) == queries + 2);
+	CHECK(TELL(.wish = GET_WAKE) > 1000 * FAKE_TTL);
+	return 0;
+}
+
+static void test_crowd_poll(void **state)
+{
+	(void)state;
+	play(crowd_client);
+}
+
 static int stop_client(int server)
 {
 	int setting = open("CMAX", O_RDWR);
@@ -1168,6 +1231,7 @@ int main(void)
 		MOUNTED(test_list),
 		MOUNTED(test_poll),
 		MOUNTED(test_forgotten_poll),
+		MOUNTED(test_crowd_poll),
 		MOUNTED(test_stop),
 		MOUNTED_AS(test_debug, setup_debug),
 	};
