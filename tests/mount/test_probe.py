@@ -108,7 +108,7 @@ class Finds(ProbeTest):
 
         self.check()
         with open(frames, encoding="ascii") as log:
-            asked = {line.split(" ", 3)[3] for line in log if line.split()[1] == "<"}
+            asked = {line.split(" ", 3)[3] for line in log if line.split()[1] == ">"}
         self.assertEqual(asked, {"*IDN?\n"})
         printed, _ = self.ended(mine_probe, 0)
         self.assertIn("address 99: mine (model mine)\n", printed)
