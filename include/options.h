@@ -13,7 +13,14 @@
 
 #define OPTIONS_FILE_MAX 16
 
-enum options_action { ACTION_MOUNT, ACTION_LIST, ACTION_PROBE, ACTION_HELP, ACTION_VERSION };
+enum options_action {
+	ACTION_MOUNT,
+	ACTION_NOTHING, /* but what comes before a mount: mount(8) asks for that */
+	ACTION_LIST,
+	ACTION_PROBE,
+	ACTION_HELP,
+	ACTION_VERSION
+};
 
 #define OPTIONS_NO_GROUP UINT32_MAX
 
@@ -43,12 +50,13 @@ struct options {
 	bool list_writable, list_json;
 	const char *list_category; /* NULL: all */
 
-	char *text; /* what the strings above point into */
+	char *text, *config; /* what the strings above point into */
 };
 
 /*
- * Reads the command line. Returns 0; -EINVAL with one sentence in @reason; -ENOMEM. Strings of
- * @options live until options_free() and as long as @argv.
+ * Reads the command line and the configuration file that it names. Under a name that begins with
+ * "mount." it is a helper of mount(8). Returns 0; -EINVAL with one sentence in @reason; -ENOMEM.
+ * Strings of @options live until options_free() and as long as @argv.
  */
 int options_parse(struct options *options, int argc, char *argv[], char *reason, size_t size);
 void options_free(struct options *options);

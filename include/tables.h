@@ -5,7 +5,7 @@
 
 #include "protocol/instruction.h"
 
-#define TABLES_DIRECTORY "/etc/bmsfs/instructions.d/*.ini"
+#define TABLES_DIRECTORY BMSFS_CONFIG_DIRECTORY "/instructions.d/*.ini"
 #define TABLES_FILE_MAX  (1024 * 1024) /* bytes of one file */
 
 /*

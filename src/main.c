@@ -231,6 +231,8 @@ static int act(const struct options *options)
 	switch (options->action) {
 	case ACTION_MOUNT:
 		return run_mount(options);
+	case ACTION_NOTHING:
+		return EXIT_SUCCESS;
 	case ACTION_LIST:
 		return print_list(options);
 	case ACTION_PROBE:

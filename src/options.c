@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "config.h"
 #include "nsec.h"
 #include "options.h"
 #include "protocol/value.h"
@@ -184,6 +185,7 @@ static const struct key keys[] = {
 	  .help = "other users have access" },
 };
 
+_Static_assert(ARRAY_SIZE(keys) <= 64, "a bit for each");
 _Static_assert(sizeof("nodev,nosuid,noexec,noatime,sync,dirsync") <=
 		       sizeof(((struct options *)0)->kernel),
 	       "all kernel options at once");
@@ -227,6 +229,8 @@ static const struct flag {
 	{ 'f', NULL, NULL, "stay in the foreground" },
 	{ 'd', NULL, NULL, "tell of every frame and every file request; implies -f" },
 	{ 'o', NULL, "OPTIONS", "one or more of those below, with commas between" },
+	{ 'c', "config", "FILE",
+	  "take them from this file; what follows on the line overrides it" },
 	{ 'h', "help", NULL, "print this" },
 	{ 'V', "version", NULL, "print the version" },
 	{ FLAG_LIST, "list", NULL, "print the instruction table" },
@@ -236,12 +240,24 @@ static const struct flag {
 	{ FLAG_PROBE, "probe", NULL, "find BMSs on DEVICE, or on all serial ports on USB" },
 };
 
+static const struct place {
+	const char *key; /* in a configuration file */
+	const char *name;
+	size_t offset;
+} places[] = {
+	{ "device", "DEVICE", offsetof(struct options, device) },
+	{ "mountpoint", "MOUNTPOINT", offsetof(struct options, mountpoint) },
+};
+
 struct parser {
 	struct options *options;
-	char *room; /* where the next string goes in options->text */
-	unsigned places;
-	uint64_t kernel; /* rows of passed[] for the kernel, a bit each */
+	char *room;        /* where the next string goes in options->text */
+	char *config_room; /* and in options->config */
+	unsigned words;    /* that were taken for places */
+	uint64_t kernel;   /* rows of passed[] for the kernel, a bit each */
+	uint64_t config;   /* rows of keys[] that the configuration file has, a bit each */
 	bool list_detail;
+	bool sloppy; /* mount(8) says that unknown options do not matter */
 	char *reason;
 	size_t size;
 };
@@ -444,7 +460,17 @@ static int take_passed(struct parser *parser, const char *text)
 			parser->kernel |= UINT64_C(1) << i;
 		return 0;
 	}
+	if (parser->sloppy)
+		return 0;
 	return refuse(parser, "%s: unknown option; bmsfs --help lists them", text);
+}
+
+static const struct key *find_key(const char *name, size_t length)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (strlen(keys[i].name) == length && !strncmp(keys[i].name, name, length))
+			return &keys[i];
+	return NULL;
 }
 
 /* One option of -o, NAME or NAME=VALUE. */
@@ -452,20 +478,18 @@ static int take_option(struct parser *parser, char *text)
 {
 	size_t length = strcspn(text, "=");
 	bool given = text[length] == '=';
+	const struct key *key = find_key(text, length);
 
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (strlen(keys[i].name) != length || strncmp(keys[i].name, text, length))
-			continue;
-		/* "user" alone is a word of fstab. */
-		if (keys[i].value && !given && !take_passed(parser, text))
-			return 0;
-		if (keys[i].value && !given)
-			return refuse(parser, "%s: write %s=%s", text, text, keys[i].value);
-		if (!keys[i].value && given)
-			return refuse(parser, "%s: %s takes no value", text, keys[i].name);
-		return set_key(parser, &keys[i], text + length + given);
-	}
-	return take_passed(parser, text);
+	if (!key)
+		return take_passed(parser, text);
+	/* "user" alone is a word of fstab. */
+	if (key->value && !given && !take_passed(parser, text))
+		return 0;
+	if (key->value && !given)
+		return refuse(parser, "%s: write %s=%s", text, text, key->value);
+	if (!key->value && given)
+		return refuse(parser, "%s: %s takes no value", text, key->name);
+	return set_key(parser, key, text + length + given);
 }
 
 /* No option starts with a digit: it goes on a list of numbers. */
@@ -496,16 +520,77 @@ static int take_options(struct parser *parser, const char *list)
 	return err;
 }
 
+static const char **place_of(struct parser *parser, const struct place *place)
+{
+	return (const char **)((char *)parser->options + place->offset);
+}
+
+static int set_place(struct parser *parser, const struct place *place, const char *text)
+{
+	if (!*text)
+		return refuse(parser, "%s is empty", place->name);
+	*place_of(parser, place) = text;
+	return 0;
+}
+
 static int take_place(struct parser *parser, const char *text)
 {
-	const char **place[] = { &parser->options->device, &parser->options->mountpoint };
+	parser->words++;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (!*place_of(parser, &places[i]))
+			return set_place(parser, &places[i], text);
+	return refuse(parser, "%s: one DEVICE and one MOUNTPOINT, and nothing else", text);
+}
 
-	if (parser->places == ARRAY_SIZE(place))
-		return refuse(parser, "%s: one DEVICE and one MOUNTPOINT, and nothing else", text);
-	if (!*text)
-		return refuse(parser, "%s is empty", parser->places ? "MOUNTPOINT" : "DEVICE");
-	*place[parser->places++] = text;
-	return 0;
+static int take_yes_or_no(struct parser *parser, const struct key *key, const char *text)
+{
+	if (!strcmp(text, "yes"))
+		return set_key(parser, key, text);
+	if (!strcmp(text, "no"))
+		return 0;
+	return refuse(parser, "%s = %s: must be yes or no", key->name, text);
+}
+
+/* A line of the configuration file. */
+static int take_pair(void *user, const char *name, const char *value)
+{
+	struct parser *parser = user;
+	const struct key *key = find_key(name, strlen(name));
+	const char *text = parser->config_room;
+	uint64_t bit;
+
+	/* A line of the file is longer than its value, so there is room for all. */
+	parser->config_room = stpcpy(parser->config_room, value) + 1;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		if (strcmp(places[i].key, name) != 0)
+			continue;
+		if (*place_of(parser, &places[i]))
+			return refuse(parser, "%s is given already", places[i].name);
+		return set_place(parser, &places[i], text);
+	}
+	if (!key)
+		return refuse(parser, "%s: unknown; bmsfs --help lists the options", name);
+	bit = UINT64_C(1) << (key - keys);
+	if (parser->config & bit && key->kind != KEY_FILES)
+		return refuse(parser, "%s comes twice", name);
+	parser->config |= bit;
+	return key->value ? set_key(parser, key, text) : take_yes_or_no(parser, key, text);
+}
+
+static int take_config(struct parser *parser, const char *file)
+{
+	struct options *options = parser->options;
+	int err = -ENOMEM;
+
+	if (options->config)
+		return refuse(parser, "%s: one configuration file only", file);
+	options->config = malloc(CONFIG_FILE_MAX);
+	parser->config_room = options->config;
+	if (options->config)
+		err = config_read(file, take_pair, parser, parser->reason, parser->size);
+	if (err == -ENOMEM)
+		snprintf(parser->reason, parser->size, "out of memory");
+	return err;
 }
 
 static int take_flag(struct parser *parser, int code, char *argument, const char *raw)
@@ -517,6 +602,8 @@ static int take_flag(struct parser *parser, int code, char *argument, const char
 		return take_place(parser, argument);
 	case 'o':
 		return take_options(parser, argument);
+	case 'c':
+		return take_config(parser, argument);
 	case 'd':
 		options->debug = true;
 		/* fall through */
@@ -550,6 +637,44 @@ static int take_flag(struct parser *parser, int code, char *argument, const char
 	default:
 		return refuse(parser, "%s: not understood; bmsfs --help lists the options", raw);
 	}
+}
+
+/* mount(8) has a convention of its own: SOURCE TARGET [-sfnv] [-o OPTIONS] [-t TYPE]. */
+static bool is_helper(const char *program)
+{
+	return program && !strncmp(basename(program), "mount.", 6);
+}
+
+static int take_helper_arguments(struct parser *parser, int argc, char *argv[])
+{
+	int code, err = 0;
+
+	optind = 0;
+	opterr = 0;
+	while (!err && (code = getopt(argc, argv, "-:sfnvo:t:")) >= 0) {
+		switch (code) {
+		case 1:
+			err = take_place(parser, optarg);
+			break;
+		case 'o':
+			err = take_options(parser, optarg);
+			break;
+		case 'f':
+			parser->options->action = ACTION_NOTHING;
+			break;
+		case 's':
+			parser->sloppy = true;
+			break;
+		case 'n':
+		case 'v':
+		case 't':
+			break;
+		default:
+			err = refuse(parser, "-%c: not understood; mount(8) should call this",
+				     optopt);
+		}
+	}
+	return err;
 }
 
 static int take_arguments(struct parser *parser, int argc, char *argv[])
@@ -586,8 +711,6 @@ static int take_arguments(struct parser *parser, int argc, char *argv[])
 		err = take_flag(parser, code, optarg,
 				optopt > 0 && optopt < FLAG_LIST ? short_raw : argv[optind - 1]);
 	}
-	while (!err && optind < argc)
-		err = take_place(parser, argv[optind++]);
 	return err;
 }
 
@@ -610,23 +733,24 @@ static int check_whole(struct parser *parser)
 	case ACTION_VERSION:
 		return 0;
 	case ACTION_LIST:
-		if (parser->places)
+		if (parser->words)
 			return refuse(parser, "--list takes no DEVICE");
 		return 0;
 	case ACTION_PROBE:
 	case ACTION_MOUNT:
+	case ACTION_NOTHING:
 		break;
 	}
 	if (parser->list_detail)
 		return refuse(parser, "--writable, --category and --json belong to --list");
-	if (parser->options->action == ACTION_PROBE && parser->places > 1)
+	if (parser->options->action == ACTION_PROBE && parser->words > 1)
 		return refuse(parser, "--probe takes one DEVICE at most");
 	if (parser->options->action == ACTION_PROBE)
 		return 0;
-	if (parser->places < 1)
-		return refuse(parser, "DEVICE and MOUNTPOINT are missing; bmsfs --help explains");
-	if (parser->places < 2)
-		return refuse(parser, "MOUNTPOINT is missing; bmsfs --help explains");
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+		if (!*place_of(parser, &places[i]))
+			return refuse(parser, "%s is missing; bmsfs --help explains",
+				      places[i].name);
 	return 0;
 }
 
@@ -648,7 +772,10 @@ int options_parse(struct options *options, int argc, char *argv[], char *reason,
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i].def)
 			set_key(&parser, &keys[i], keys[i].def);
-	err = take_arguments(&parser, argc, argv);
+	err = is_helper(argv[0]) ? take_helper_arguments(&parser, argc, argv)
+				 : take_arguments(&parser, argc, argv);
+	while (!err && optind < argc)
+		err = take_place(&parser, argv[optind++]);
 	if (!err)
 		err = check_whole(&parser);
 	list_kernel_options(&parser);
@@ -658,7 +785,8 @@ int options_parse(struct options *options, int argc, char *argv[], char *reason,
 void options_free(struct options *options)
 {
 	free(options->text);
-	options->text = NULL;
+	free(options->config);
+	options->text = options->config = NULL;
 }
 
 static void help_flag(FILE *out, const struct flag *flag)
@@ -669,7 +797,8 @@ static void help_flag(FILE *out, const struct flag *flag)
 		snprintf(left, sizeof(left), "-%c%s%s", flag->code, flag->value ? " " : "",
 			 flag->value ? flag->value : "");
 	else if (flag->code < FLAG_LIST)
-		snprintf(left, sizeof(left), "-%c, --%s", flag->code, flag->name);
+		snprintf(left, sizeof(left), "-%c, --%s%s%s", flag->code, flag->name,
+			 flag->value ? "=" : "", flag->value ? flag->value : "");
 	else
 		snprintf(left, sizeof(left), "--%s%s%s", flag->name, flag->value ? "=" : "",
 			 flag->value ? flag->value : "");
@@ -690,6 +819,7 @@ static void help_key(FILE *out, const struct key *key)
 void options_help(FILE *out)
 {
 	fputs("Usage: bmsfs [-f] [-d] [-o OPTIONS] DEVICE MOUNTPOINT\n"
+	      "       bmsfs [-f] [-d] -c FILE [-o OPTIONS]\n"
 	      "       bmsfs --list [--writable] [--category=NAME] [--json]\n"
 	      "       bmsfs --probe [DEVICE]\n"
 	      "\n"

@@ -12,6 +12,7 @@
 #include "confine.h"
 #include "device/device.h"
 #include "log.h"
+#include "notify.h"
 #include "nsec.h"
 #include "server.h"
 #include "tree/forest.h"
@@ -25,6 +26,7 @@ struct server {
 	struct device *device[FOREST_MAX];
 	unsigned devices;
 	struct forest *forest;
+	struct notify notify;
 	int signal_fd;
 	int ready_fd;
 	int64_t started;
@@ -134,6 +136,7 @@ static void server_take_down(struct server *server)
 		close(server->signal_fd);
 	if (server->ready_fd >= 0)
 		close(server->ready_fd);
+	notify_close(&server->notify);
 }
 
 static int64_t server_wake(const struct server *server)
@@ -142,6 +145,7 @@ static int64_t server_wake(const struct server *server)
 
 	for (unsigned i = 0; i < server->devices; i++)
 		wake = nsec_min(wake, device_wake(server->device[i]));
+	wake = nsec_min(wake, server->notify.due);
 	/* Before the kernel has said hello, only its descriptor can end the start. */
 	return fs_ready(server->fs) ? nsec_min(wake, server->wait_until) : wake;
 }
@@ -159,6 +163,31 @@ static bool server_settled(const struct server *server)
 	return !starting || bus_now(server->bus) >= server->wait_until;
 }
 
+static unsigned server_online(const struct server *server)
+{
+	unsigned online = 0;
+
+	for (unsigned i = 0; i < server->devices; i++)
+		online += device_state(server->device[i]) == BUS_ONLINE;
+	return online;
+}
+
+/* One line for all of them: a service manager shows the last one only. */
+static void server_notify_status(struct server *server)
+{
+	const char *why = bus_last_error(server->bus);
+	unsigned online = server_online(server);
+
+	if (online == server->devices)
+		notify_send(&server->notify, "STATUS=%s is online",
+			    server->service->options->device);
+	else if (server->devices == 1)
+		notify_send(&server->notify, "STATUS=%s", why);
+	else
+		notify_send(&server->notify, "STATUS=%u of %u online: %s", online, server->devices,
+			    why);
+}
+
 /* Tells the launcher, once, that the mount answers. One that is gone has not wanted this mount. */
 static void server_announce(struct server *server)
 {
@@ -168,6 +197,10 @@ static void server_announce(struct server *server)
 		return;
 	server->wait_until = NSEC_NEVER;
 	if (server->ready_fd < 0) {
+		/* What was good from the start is no news for the log. */
+		if (server_online(server) == server->devices)
+			server_notify_status(server);
+		notify_send(&server->notify, "READY=1");
 		log_print("%s is mounted on %s", service->options->device, service->mountpoint);
 		return;
 	}
@@ -209,6 +242,7 @@ static void server_report(struct server *server, unsigned index)
 		break;
 	}
 	server->told[index] = state;
+	server_notify_status(server);
 }
 
 static void server_end(struct server *server)
@@ -288,6 +322,7 @@ static void server_turn(struct server *server)
 	for (unsigned i = 0; i < server->devices; i++)
 		server_report(server, i);
 	server_announce(server);
+	notify_alive(&server->notify, bus_now(server->bus));
 }
 
 int server_run(struct fs *fs, const struct service *service)
@@ -296,6 +331,8 @@ int server_run(struct fs *fs, const struct service *service)
 	int err;
 
 	ignore_terminal();
+	/* In the background, whoever could be told has been left. */
+	notify_open(&server.notify, service->ready_fd < 0 ? getppid() : 0);
 	server.signal_fd = open_signals();
 	err = server.signal_fd < 0 ? server.signal_fd
 				   : confine_server(service->user, service->options->device,
@@ -313,6 +350,7 @@ int server_run(struct fs *fs, const struct service *service)
 	}
 	while (!server.stop)
 		server_turn(&server);
+	notify_send(&server.notify, "STOPPING=1");
 	fs_stop(fs);
 out_take_down:
 	server_take_down(&server);

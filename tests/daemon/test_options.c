@@ -23,7 +23,8 @@ static int parse(struct line *line, const char *text)
 {
 	char *next = line->text;
 
-	snprintf(line->text, sizeof(line->text), "bmsfs %s", text);
+	snprintf(line->text, sizeof(line->text), "%s%s", strncmp(text, "/sbin/", 6) ? "bmsfs " : "",
+		 text);
 	line->words = 0;
 	line->reason[0] = '\0';
 	while (next && line->words < WORD_MAX) {
@@ -183,6 +184,38 @@ static void test_mount_options(void **state)
 	}
 }
 
+/* As mount(8) calls its helpers, where -f means to do everything but mount. */
+static void test_helper(void **state)
+{
+	static const char *const helpers[] = { "/sbin/mount.bmsfs", "/sbin/mount.fuse.bmsfs" };
+	struct line line;
+	char text[128];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(helpers); i++) {
+		snprintf(text, sizeof(text), "%s sim: /m -n -v -o rw,ttl=2,nodev -t fuse.bmsfs",
+			 helpers[i]);
+		accept_line(&line, text);
+		assert_int_equal(line.options.action, ACTION_MOUNT);
+		assert_false(line.options.foreground);
+		assert_string_equal(line.options.device, "sim:");
+		assert_string_equal(line.options.mountpoint, "/m");
+		assert_int_equal(line.options.ttl, 2 * NSEC_PER_SEC);
+		assert_string_equal(line.options.kernel, "nodev");
+		options_free(&line.options);
+	}
+	accept_line(&line, "/sbin/mount.bmsfs sim: /m -fnv -o rw");
+	assert_int_equal(line.options.action, ACTION_NOTHING);
+	assert_false(line.options.foreground);
+	options_free(&line.options);
+	accept_line(&line, "/sbin/mount.bmsfs sim: /m -s -o rw,quota,ttl=3");
+	assert_int_equal(line.options.ttl, 3 * NSEC_PER_SEC);
+	options_free(&line.options);
+	accept_line(&line, "/sbin/mount.d/bmsfs -f sim: /m");
+	assert_true(line.options.foreground);
+	options_free(&line.options);
+}
+
 static void test_other_actions(void **state)
 {
 	static const struct {
@@ -273,6 +306,12 @@ static void test_refused(void **state)
 		{ "-o umask=1000 sim: /m", "1000" },
 		{ "-o umask=8 sim: /m", "umask=8" },
 		{ "-o umask= sim: /m", "umask=" },
+		{ "/sbin/mount.bmsfs sim: /m -o quota", "quota" },
+		{ "/sbin/mount.bmsfs sim: /m /n", "/n" },
+		{ "/sbin/mount.bmsfs -f sim:", "MOUNTPOINT" },
+		{ "/sbin/mount.bmsfs sim: /m -N /proc/1/ns/mnt", "-N" },
+		{ "/sbin/mount.bmsfs sim: /m --list", "--" },
+		{ "/sbin/mount.bmsfs sim: /m -o", "-o" },
 	};
 
 	(void)state;
@@ -324,12 +363,12 @@ static void test_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_all_set),
-		cmocka_unit_test(test_names),         cmocka_unit_test(test_last_counts),
-		cmocka_unit_test(test_escapes),       cmocka_unit_test(test_order),
-		cmocka_unit_test(test_mount_options), cmocka_unit_test(test_other_actions),
-		cmocka_unit_test(test_refused),       cmocka_unit_test(test_too_many_files),
-		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_all_set),
+		cmocka_unit_test(test_names),          cmocka_unit_test(test_last_counts),
+		cmocka_unit_test(test_escapes),        cmocka_unit_test(test_order),
+		cmocka_unit_test(test_mount_options),  cmocka_unit_test(test_helper),
+		cmocka_unit_test(test_other_actions),  cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_too_many_files), cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /*
- * Any command line. Input: its words, a line each. Users and groups are of this file's own making, so
- * that no name service is asked.
+ * Any command line. Input: its words, a line each, and behind a form feed the configuration file that
+ * they may name. Users and groups are of this file's own making, so that no name service is asked.
  */
 #include "fuzz.h"
 
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "nsec.h"
 #include "options.h"
+#include "textfile.h"
 
 #define WORDS 32
 #define ROOM  1024
@@ -30,6 +32,22 @@ struct group *getgrnam(const char *name)
 	return strcmp(name, "dialout") ? NULL : &entry;
 }
 
+static const char *config_text; /* NULL: there is no such file */
+
+int textfile_read(const char *file, size_t max, char **text, size_t *length, char *reason,
+		  size_t size)
+{
+	CHECK(max >= ROOM);
+	if (!config_text) {
+		snprintf(reason, size, "%s: No such file or directory", file);
+		return -EINVAL;
+	}
+	*text = strdup(config_text);
+	CHECK(*text);
+	*length = strlen(*text);
+	return 0;
+}
+
 static void check_time(int64_t time, double min, double max)
 {
 	CHECK(time >= (int64_t)(min * NSEC_PER_SEC * 0.999999));
@@ -44,12 +62,11 @@ static void check_word(const char *word)
 static void check_options(const struct options *options)
 {
 	CHECK(options->action <= ACTION_VERSION);
-	if (options->action == ACTION_MOUNT) {
+	if (options->action == ACTION_MOUNT || options->action == ACTION_NOTHING) {
 		check_word(options->device);
 		check_word(options->mountpoint);
 		CHECK(!options->list_writable && !options->list_json && !options->list_category);
 	}
-	CHECK(options->action != ACTION_LIST || !options->device);
 	CHECK(options->foreground || !options->debug);
 	CHECK(options->baud >= 50 && options->baud <= 4000000);
 	CHECK(options->addresses <= FOREST_MAX);
@@ -86,7 +103,7 @@ static int words_cut(char *text, char *word[WORDS + 1])
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char text[ROOM] = "bmsfs\n", reason[200], *word[WORDS + 1];
+	char text[ROOM] = "bmsfs\n", reason[200], *word[WORDS + 1], *config;
 	size_t used = strlen(text);
 	struct options options;
 	int words, ret;
@@ -95,6 +112,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(text + used, data, size);
 	text[used + size] = '\0';
+	config = strchr(text, '\f');
+	if (config)
+		*config++ = '\0';
+	config_text = config;
 	words = words_cut(text, word);
 	reason[0] = '\0';
 	ret = options_parse(&options, words, word, reason, sizeof(reason));
