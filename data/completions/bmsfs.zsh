@@ -2,21 +2,24 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 # zsh completion for bmsfs. Which options there are, its --help says.
 
+# What the table of instructions has under that key, and the other words.
 _bmsfs_of_table()
 {
-	local -a found
+	local key=$1
+	local -a expl found
 
-	found=(${(f)"$(_call_program table $service --list --json 2>/dev/null |
-		grep -o "\"$1\": \"[^\"]*\"" | cut -d '"' -f 4 | sort -u)"})
-	_values $1 $2 $found
+	shift
+	found=($@ ${(f)"$(_call_program table $service --list --json 2>/dev/null |
+		grep -o "\"$key\": \"[^\"]*\"" | cut -d '"' -f 4 | sort -u)"})
+	_wanted values expl $key compadd -a found
 }
 
 # An action of _arguments and _values for what the help calls $2 behind option $1.
 _bmsfs_action()
 {
 	case $1=$2 in
-	model=*) REPLY='_bmsfs_of_table model auto' ;;
-	category=*) REPLY='_bmsfs_of_table category' ;;
+	model=*) REPLY=' _bmsfs_of_table model auto' ;;
+	category=*) REPLY=' _bmsfs_of_table category' ;;
 	*=RATE) REPLY='(56000 115200 38400)' ;;
 	*=USER) REPLY=_users ;;
 	*=GROUP) REPLY=_groups ;;
@@ -31,6 +34,7 @@ _bmsfs_mount_options()
 	local line REPLY in_options=0
 	local -a match mbegin mend
 
+	setopt localoptions extendedglob
 	reply=()
 	for line in ${(f)"$(_call_program options $service --help 2>/dev/null)"}; do
 		[[ $line == OPTIONS* ]] && in_options=1
@@ -56,7 +60,7 @@ _bmsfs_flags()
 
 	reply=()
 	for line in ${(f)"$(_call_program options $service --help 2>/dev/null)"}; do
-		if [[ $line =~ '^  (-[a-z]), --([a-z]+)(=([A-Z]+))? +([^ ].*)$' ]]; then
+		if [[ $line =~ '^  (-[a-zA-Z]), --([a-z]+)(=([A-Z]+))? +([^ ].*)$' ]]; then
 			_bmsfs_action $match[2] $match[4]
 			reply+=("$match[1]+[$match[5]]${match[4]:+:$match[4]:$REPLY}"
 				"--$match[2]${match[4]:+=}[$match[5]]${match[4]:+:$match[4]:$REPLY}")
@@ -72,15 +76,20 @@ _bmsfs_flags()
 
 _bmsfs_devices()
 {
-	compadd -S '' -- sim: tcp: unix:
-	_files -g '/dev/(bms/*|serial/by-id/*|ttyUSB*|ttyACM*)' || _files
+	local none=1
+	local -a ports
+
+	ports=(/dev/bms/*(N) /dev/serial/by-id/*(N) /dev/ttyUSB*(N) /dev/ttyACM*(N))
+	compadd "$@" -S '' -- sim: tcp: unix: && none=0
+	compadd "$@" -a ports && none=0
+	_files "$@" && none=0
+	return none
 }
 
 _bmsfs()
 {
 	local -a reply
 
-	setopt localoptions extendedglob
 	_bmsfs_flags
 	_arguments -s : $reply '*-o+[mount options]:mount options:_bmsfs_mount_list' \
 		':device:_bmsfs_devices' ':mount point:_files -/'

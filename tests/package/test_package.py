@@ -1,0 +1,346 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The Debian package: it is built, and in a copy of this machine installed, used and removed.
+
+The arguments are the folder of the source and, for those who have them already, that of the packages.
+"""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import scratch
+
+SOURCE = os.path.abspath(sys.argv[1])
+FSTAB = """\
+sim: /mnt/one fuse.bmsfs defaults,nofail 0 0
+sim:model=abms /mnt/two bmsfs ro,_netdev,nofail,x-systemd.device-timeout=5,ttl=2,gid=dialout 0 0
+sim: /mnt/three fuse.bmsfs rw,user,noauto,nosuid,nodev,relatime 0 2
+sim: /mnt/four bmsfs users,noauto,noatime,sync,comment=four 0 0
+sim: /mnt/wrong bmsfs noauto,quota 0 0
+"""
+USER = 65534
+# The index of all man pages takes its time.
+INSTALL = ["dpkg", "--no-triggers", "--install", "/tmp/bmsfs.deb"]
+# What dpkg and the tools for users keep for themselves.
+BOOKS = re.compile(r"/(var/lib/dpkg|var/log|var/cache|var/lib/systemd|etc/[a-z]+-$|etc/[.]pwd[.]lock)")
+SYSFS = "devices/pci0000:00/0000:00:1d.0/usb1/1-1"
+PACKAGES = None
+
+
+def build():
+    """Returns the folder that holds the packages."""
+    if len(sys.argv) > 2:
+        return sys.argv[2]
+    folder = tempfile.mkdtemp(prefix="bmsfs-package.")
+    done = subprocess.run([os.path.join(SOURCE, "scripts/package"), folder],
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False, timeout=600)
+    unittest.addModuleCleanup(shutil.rmtree, folder)
+    if done.returncode:
+        raise AssertionError(done.stdout)
+    return folder
+
+
+def setUpModule():
+    global PACKAGES
+    PACKAGES = build()
+
+
+def package(name):
+    found = glob.glob(os.path.join(PACKAGES, f"{name}_*.deb"))
+    assert len(found) == 1, found
+    return found[0]
+
+
+class Contents(unittest.TestCase):
+    """What is in the package, before anybody installs it."""
+
+    def field(self, name):
+        return scratch.run("dpkg-deb", "--field", package("bmsfs"), name).stdout.strip()
+
+    def test_is_complete(self):
+        listed = scratch.run("dpkg-deb", "--contents", package("bmsfs")).stdout
+        files = {line.split(None, 5)[5] for line in listed.splitlines()}
+        for name in ("usr/bin/bmsfs", "usr/bin/bmsfs-sim",
+                     "usr/sbin/mount.bmsfs -> ../bin/bmsfs",
+                     "usr/sbin/mount.fuse.bmsfs -> ../bin/bmsfs",
+                     "lib/systemd/system/bmsfs@.service", "lib/udev/rules.d/70-bmsfs.rules",
+                     "usr/lib/sysusers.d/bmsfs.conf", "etc/bmsfs/example.conf",
+                     "usr/share/man/man8/bmsfs.8.gz", "usr/share/man/man5/bmsfs.conf.5.gz",
+                     "usr/share/man/man1/bmsfs-sim.1.gz",
+                     "usr/share/bash-completion/completions/bmsfs",
+                     "usr/share/zsh/vendor-completions/_bmsfs", "usr/share/doc/bmsfs/ABI/pack"):
+            self.assertIn("./" + name, files)
+
+    def test_version(self):
+        with open(os.path.join(SOURCE, "meson.build"), encoding="utf-8") as build_file:
+            version = re.search(r"version: '(.*)'", build_file.read()).group(1)
+        self.assertEqual(self.field("Version"), version)
+
+    def test_depends(self):
+        depends = re.split(r",\s*", self.field("Depends"))
+        for name in ("fuse3", "libfuse3-3", "libserialport0", "libinih1", "libseccomp2"):
+            self.assertTrue([one for one in depends if one.split()[0] == name], depends)
+
+
+class Installed(unittest.TestCase):
+    """In a copy of this machine. The tests are steps, in the order of their names."""
+
+    @classmethod
+    def setUpClass(cls):
+        try:
+            cls.copy = scratch.Scratch()
+        except scratch.Unavailable as reason:
+            raise unittest.SkipTest(f"no copy of this machine: {reason}") from reason
+        cls.addClassCleanup(cls.copy.close)
+        shutil.copy(package("bmsfs"), cls.copy.path("tmp/bmsfs.deb"))
+
+    def check(self, *arguments, status=0, **more):
+        done = self.copy.run(*arguments, **more)
+        self.assertEqual(done.returncode, status, (arguments, done.stdout))
+        return done.stdout
+
+    def mounts(self):
+        """Maps mount points in the copy to type, source and options."""
+        found = {}
+        for line in self.check("cat", "/proc/self/mountinfo").splitlines():
+            before, _, after = line.partition(" - ")
+            kind, source, _ = after.split()
+            if "bmsfs" in kind:
+                found[before.split()[4]] = (kind, source, set(before.split()[5].split(",")))
+        return found
+
+    def test_1_install(self):
+        self.check(*INSTALL)
+        self.assertEqual(self.check("dpkg", "--verify", "bmsfs"), "")
+        self.assertIn("(dialout)", self.check("id", "bmsfs"))
+        self.assertRegex(self.check("bmsfs", "--version"), r"^bmsfs \d")
+        self.assertIn("MOUNTPOINT", self.check("bmsfs", "--help"))
+        # Once more, as an upgrade.
+        self.check(*INSTALL)
+
+    def test_2_fstab(self):
+        self.copy.write("etc/fstab", FSTAB)
+        for name in ("one", "two", "three", "four", "wrong"):
+            os.makedirs(self.copy.path("mnt/" + name))
+        os.chown(self.copy.path("mnt/three"), USER, USER)
+        self.check("mount", "-a")
+        self.assertEqual({place: line[:2] for place, line in self.mounts().items()},
+                         {"/mnt/one": ("fuse.bmsfs", "sim:"),
+                          "/mnt/two": ("fuse.bmsfs", "sim:model=abms")})
+        self.check("mount", "-a")
+        self.assertEqual(len(self.mounts()), 2, "mounted once more")
+        self.assertRegex(self.check("cat", "/mnt/one/SOC"), r"^\d+\.\d\d\n$")
+        self.check("sh", "-c", "echo 3.8 > /mnt/one/CMAX")
+        self.assertEqual(self.check("cat", "/mnt/one/CMAX"), "3.8\n")
+        self.assertIn("Read-only", self.check("touch", "/mnt/two/CMAX", status=1))
+        self.assertEqual(self.check("stat", "-c", "%G", "/mnt/two/CMAX"), "dialout\n")
+        served = [line.split()[0] for line in self.check("ps", "-eo", "user=,args=").splitlines()
+                  if " /mnt/one " in line]
+        self.assertEqual(sorted(served), ["bmsfs", "root"])
+        self.check("umount", "/mnt/one", "/mnt/two")
+
+    def test_3_mount_by_hand(self):
+        self.check("mount", "-f", "/mnt/four")
+        self.assertEqual(self.mounts(), {})
+        self.check("mount", "-v", "/mnt/four")
+        self.assertLessEqual({"noatime", "nosuid", "nodev"}, self.mounts()["/mnt/four"][2])
+        self.check("umount", "/mnt/four")
+        for kind in ("bmsfs", "fuse.bmsfs"):
+            self.check("mount", "-t", kind, "-o", "ttl=3,ro", "sim:", "/mnt/four")
+            self.assertIn("ro", self.mounts()["/mnt/four"][2])
+            self.check("umount", "/mnt/four")
+        self.assertIn("quota: unknown option", self.check("mount", "/mnt/wrong", status=2))
+        self.check("mount", "-s", "/mnt/wrong")
+        self.check("umount", "/mnt/wrong")
+
+    def test_4_mount_as_a_user(self):
+        self.check("mount", "/mnt/three", user=USER)
+        self.assertRegex(self.check("cat", "/mnt/three/SOC", user=USER), r"^\d+\.\d\d\n$")
+        self.assertIn("Permission denied", self.check("cat", "/mnt/three/SOC", status=1))
+        self.check("umount", "/mnt/three", user=USER)
+        self.assertEqual(self.mounts(), {})
+
+    def test_5_unit(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("there is no systemd-analyze")
+        self.assertEqual(self.check("systemd-analyze", "verify", "bmsfs@example.service"), "")
+        said = self.check("systemd-analyze", "security", "--offline=true", "bmsfs@example.service")
+        figure = re.search(r"exposure level .*: ([0-9.]+)", said).group(1)
+        with open(os.path.join(SOURCE, "docs/security.md"), encoding="utf-8") as page:
+            self.assertIn(f"exposure level for bmsfs@example.service: {figure} ", page.read())
+
+    def make_adapter(self):
+        """An FTDI adapter in a /sys of the copy's own. Returns the folder of its port."""
+        def put(name, text):
+            self.copy.write(f"sys/{SYSFS}/{name}", text + "\n")
+
+        put("uevent", "DEVTYPE=usb_device\nPRODUCT=403/6001/600")
+        for name, text in {"idVendor": "0403", "idProduct": "6001", "serial": "A10XXXXX",
+                           "manufacturer": "FTDI", "product": "FT232R", "busnum": "1",
+                           "devnum": "2", "bcdDevice": "0600"}.items():
+            put(name, text)
+        put("1-1:1.0/uevent", "DEVTYPE=usb_interface\nDRIVER=ftdi_sio")
+        put("1-1:1.0/bInterfaceNumber", "00")
+        put("1-1:1.0/bInterfaceClass", "ff")
+        put("1-1:1.0/ttyUSB0/uevent", "DRIVER=ftdi_sio")
+        put("1-1:1.0/ttyUSB0/port_number", "0")
+        put("1-1:1.0/ttyUSB0/latency_timer", "9")
+        put("1-1:1.0/ttyUSB0/tty/ttyUSB0/uevent", "MAJOR=188\nMINOR=0\nDEVNAME=ttyUSB0")
+        put("1-1:1.0/ttyUSB0/tty/ttyUSB0/dev", "188:0")
+        top = self.copy.path("sys")
+        port = os.path.join(top, SYSFS, "1-1:1.0/ttyUSB0")
+        for folder, to in ((os.path.join(top, SYSFS), "bus/usb"),
+                           (os.path.dirname(port), "bus/usb"),
+                           (port, "bus/usb-serial"), (port + "/tty/ttyUSB0", "class/tty")):
+            os.makedirs(os.path.join(top, to), exist_ok=True)
+            os.symlink(os.path.relpath(os.path.join(top, to), folder), folder + "/subsystem")
+        os.makedirs(os.path.join(top, "bus/usb/drivers/ftdi_sio"))
+        os.symlink(os.path.relpath(os.path.join(top, "bus/usb/drivers/ftdi_sio"),
+                                   os.path.dirname(port)), os.path.dirname(port) + "/driver")
+        os.symlink("../../../ttyUSB0", port + "/tty/ttyUSB0/device")
+        os.symlink(os.path.relpath(port + "/tty/ttyUSB0", os.path.join(top, "class/tty")),
+                   os.path.join(top, "class/tty/ttyUSB0"))
+        return port
+
+    def plug_in(self):
+        return self.check("udevadm", "test", "--action=add", "/sys/class/tty/ttyUSB0",
+                          environment={"SYSTEMD_DEVICE_VERIFY_SYSFS": "0"})
+
+    def test_6_udev(self):
+        if not shutil.which("udevadm"):
+            self.skipTest("there is no udevadm")
+        port = self.make_adapter()
+        said = self.plug_in()
+        self.assertNotRegex(said, r"70-bmsfs\.rules.*([Ii]nvalid|[Uu]nknown|ignoring)")
+        self.assertIn("ID_SERIAL_SHORT=A10XXXXX", said)
+        for word in ("SYSTEMD_WANTS", "ID_MM_PORT_IGNORE", "/dev/bms/"):
+            self.assertNotIn(word, said, "an adapter that nobody has named")
+        # The line that the rules themselves recommend.
+        rules = self.copy.read("lib/udev/rules.d/70-bmsfs.rules")
+        line = re.search(r"^#\t(.*)$", rules, re.M).group(1)
+        self.copy.write("etc/udev/rules.d/65-bmsfs.rules", line + "\n")
+        said = self.plug_in()
+        for word in ("SYSTEMD_WANTS=bmsfs@house.service", "ID_MM_PORT_IGNORE=1", "TAGS=:systemd:"):
+            self.assertIn(word, said.splitlines())
+        self.assertEqual(os.readlink(self.copy.path("dev/bms/house")), "../ttyUSB0")
+        with open(port + "/latency_timer", encoding="ascii") as timer:
+            self.assertEqual(timer.read(), "1\n")
+        os.unlink(self.copy.path("etc/udev/rules.d/65-bmsfs.rules"))
+
+    def test_7_remove(self):
+        self.copy.write("etc/systemd/system/multi-user.target.wants/bmsfs@house.service", "")
+        self.check("dpkg", "--no-triggers", "--remove", "bmsfs")
+        self.assertEqual(self.check("find", "/etc/bmsfs", "-type", "f"), "/etc/bmsfs/example.conf\n")
+        self.check("dpkg", "--no-triggers", "--purge", "bmsfs")
+        for name in ("one", "two", "three", "four", "wrong"):
+            os.rmdir(self.copy.path("mnt/" + name))
+        os.unlink(self.copy.path("etc/fstab"))
+        left = {name for name in self.copy.changes() if not BOOKS.match(name)}
+        self.assertLessEqual(left, {"/etc/fstab"})
+
+
+UNITS = {
+    "test.target": "[Unit]\nRequires=basic.target\nAllowIsolate=yes\n",
+    "sysinit.target": "[Unit]\nDefaultDependencies=no\n",
+    "basic.target": "[Unit]\nDefaultDependencies=no\n",
+    "shutdown.target": "[Unit]\nDefaultDependencies=no\n",
+    "bmsfs@watched.service.d/faster.conf": "[Service]\nWatchdogSec=1\n",
+}
+
+
+class Started(unittest.TestCase):
+    """With systemd as PID 1 of a copy of this machine."""
+
+    @classmethod
+    def setUpClass(cls):
+        try:
+            cls.copy = scratch.Scratch()
+            cls.addClassCleanup(cls.copy.close)
+            shutil.copy(package("bmsfs"), cls.copy.path("tmp/bmsfs.deb"))
+            done = cls.copy.run(*INSTALL)
+            assert done.returncode == 0, done.stdout
+            units = dict(UNITS)
+            units["bmsfs@.service"] = cls.copy.read("lib/systemd/system/bmsfs@.service")
+            cls.system = scratch.System(cls.copy, units)
+        except scratch.Unavailable as reason:
+            raise unittest.SkipTest(f"no systemd in a copy of this machine: {reason}") from reason
+        cls.addClassCleanup(cls.system.stop)
+
+    def check(self, *arguments, status=0):
+        done = self.system.run(*arguments)
+        self.assertEqual(done.returncode, status, (arguments, done.stdout))
+        return done.stdout
+
+    def battery(self, name, device):
+        """Configures and starts a battery; it is stopped at the end. Returns its unit."""
+        unit = f"bmsfs@{name}.service"
+        os.makedirs(self.copy.path(f"mnt/{name}"), exist_ok=True)
+        self.copy.write(f"etc/bmsfs/{name}.conf", f"device = {device}\nmountpoint = /mnt/{name}\n")
+        self.addCleanup(self.system.run, "systemctl", "stop", unit)
+        self.check("systemctl", "start", unit)
+        self.assertEqual(self.system.show(unit, "ActiveState"), "active")
+        return unit
+
+    def server(self, unit):
+        keeper = self.system.show(unit, "MainPID")
+        return self.check("pgrep", "--parent", keeper).strip()
+
+    def wait_for_another(self, unit, old):
+        """Waits until the unit is active with another main process than @old."""
+        for _ in range(10 * scratch.PATIENCE):
+            if self.system.show(unit, "ActiveState") == "active" and \
+                    self.system.show(unit, "MainPID") != old:
+                return
+            self.check("sleep", "0.1")
+        self.fail(self.check("systemctl", "status", unit, status=3))
+
+    def test_ready(self):
+        unit = self.battery("house", "sim:")
+        self.assertRegex(self.check("cat", "/mnt/house/SOC"), r"^\d+\.\d\d\n$")
+        self.assertEqual(self.system.show(unit, "StatusText"), "sim: is online")
+        for process in (self.system.show(unit, "MainPID"), self.server(unit)):
+            self.assertEqual(self.check("readlink", f"/proc/{process}/ns/mnt"),
+                             self.check("readlink", "/proc/1/ns/mnt"))
+        self.check("systemctl", "stop", unit)
+        self.assertNotIn("/mnt/house", self.check("cat", "/proc/mounts"))
+
+    def test_ready_without_a_bms(self):
+        for device, status in (("sim:silent=1", "nobody answers at address 1"),
+                               ("/dev/ttyUSB7", "no such device"),
+                               ("tcp:localhost:1", "connection refused")):
+            with self.subTest(device=device):
+                unit = self.battery("absent", device)
+                self.assertIn(status, self.system.show(unit, "StatusText"))
+                self.check("systemctl", "stop", unit)
+
+    def test_comes_back(self):
+        unit = self.battery("back", "sim:")
+        self.check("stat", "/mnt/back")
+        for victim in (self.server, lambda unit: self.system.show(unit, "MainPID")):
+            keeper = self.system.show(unit, "MainPID")
+            self.check("kill", "-KILL", victim(unit))
+            self.wait_for_another(unit, keeper)
+            self.assertRegex(self.check("cat", "/mnt/back/SOC"), r"^\d+\.\d\d\n$")
+
+    def test_watchdog(self):
+        unit = self.battery("watched", "sim:")
+        keeper = self.system.show(unit, "MainPID")
+        self.check("kill", "-STOP", self.server(unit))
+        self.wait_for_another(unit, keeper)
+        self.assertRegex(self.check("cat", "/mnt/watched/SOC"), r"^\d+\.\d\d\n$")
+
+    def test_wrong_configuration(self):
+        self.copy.write("etc/bmsfs/wrong.conf", "device = sim:\nmountpoint = /mnt\nwrong = 1\n")
+        self.check("systemctl", "start", "bmsfs@wrong", status=1)
+        self.assertEqual(self.system.show("bmsfs@wrong", "ActiveState"), "failed")
+        self.assertEqual(self.system.show("bmsfs@wrong", "ExecMainStatus"), "2")
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=2)
