@@ -21,10 +21,13 @@ FILES = {
     "share/bash-completion/completions/bmsfs", "share/bash-completion/completions/bmsfs-sim",
     "share/zsh/site-functions/_bmsfs",
     "share/bmsfs/instructions.ini", "share/bmsfs/grafana/bmsfs.json",
-    "share/man/man1/bmsfs-sim.1", "share/man/man5/bmsfs.conf.5", "share/man/man8/bmsfs.8",
+    "share/man/man1/bmsfs-sim.1", "share/man/man5/bmsfs.conf.5",
+    "share/man/man5/bmsfs-instructions.5", "share/man/man8/bmsfs.8",
     "share/man/man8/mount.bmsfs.8", "share/man/man8/mount.fuse.bmsfs.8",
     "share/doc/bmsfs/README.md", "share/doc/bmsfs/CHANGELOG.md",
     "share/doc/bmsfs/security.md", "share/doc/bmsfs/reliability.md", "share/doc/bmsfs/ABI/pack",
+    "share/doc/bmsfs/troubleshooting.md", "share/doc/bmsfs/recipes.md",
+    "share/doc/bmsfs/custom-instructions.md", "share/doc/bmsfs/examples/bms-settings",
 }
 
 

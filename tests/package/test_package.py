@@ -213,7 +213,13 @@ class Installed(unittest.TestCase):
                           environment={"SYSTEMD_DEVICE_VERIFY_SYSFS": "0"})
 
     def test_6_udev(self):
-        if not shutil.which("udevadm"):
+        # What scripts/setup has unpacked where there is no udev.
+        for name in ("bin/udevadm", "lib/udev/rules.d/60-serial.rules"):
+            unpacked = os.path.join(SOURCE, "build-programs", name)
+            if not os.path.exists(self.copy.path(name)) and os.path.exists(unpacked):
+                shutil.copy(unpacked, self.copy.path(name))
+                self.addCleanup(os.unlink, self.copy.path(name))
+        if self.copy.run("udevadm", "--version").returncode:
             self.skipTest("there is no udevadm")
         port = self.make_adapter()
         said = self.plug_in()

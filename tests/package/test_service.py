@@ -32,6 +32,10 @@ class Manager(harness.MountTest):
         with open(f"/proc/{pid}/status", encoding="utf-8") as status:
             return next(line.split(":")[1].strip() for line in status if line.startswith(name))
 
+    def await_state(self, pid, letter):
+        while self.status_of(pid, "State").split()[0] != letter:
+            pass
+
     def test_ready(self):
         bmsfs = self.mount("sim:")
         self.assertEqual(self.next(), "STATUS=sim: is online")
@@ -58,6 +62,14 @@ class Manager(harness.MountTest):
                 pass
         self.assertEqual(self.next(), f"STATUS={responder.device} is online")
 
+    def test_several(self):
+        bmsfs = self.mount(self.responder().device, "timeout=0.1", "address=1,2", "tries=1")
+        bmsfs.expects("nobody answers", "is online at")
+        messages = []
+        while "READY=1" not in messages:
+            messages.append(self.next())
+        self.assertRegex(messages[0], "^STATUS=1 of 2 online: nobody answers at address 2")
+
     def test_absent(self):
         bmsfs = self.mount(os.path.join(self.folder, "ttyUSB0")).expects("no such device")
         self.assertIn("no such device", self.next())
@@ -72,6 +84,7 @@ class Manager(harness.MountTest):
         self.assertEqual(self.next(), "READY=1")
 
         bmsfs.read("SOC")
+        self.await_state(bmsfs.server, "S")
         before = self.status_of(bmsfs.server, "voluntary_ctxt_switches")
         self.assertEqual(select.select([self.socket], [], [], 3)[0], [])
         self.assertEqual(self.status_of(bmsfs.server, "voluntary_ctxt_switches"), before)
@@ -86,8 +99,7 @@ class Manager(harness.MountTest):
             self.assertEqual(self.socket.recv(100), b"WATCHDOG=1")
         # A server that makes no progress says nothing.
         os.kill(bmsfs.server, signal.SIGSTOP)
-        while self.status_of(bmsfs.server, "State").split()[0] != "T":
-            pass
+        self.await_state(bmsfs.server, "T")
         while select.select([self.socket], [], [], 0)[0]:
             self.socket.recv(100)
         self.assertEqual(select.select([self.socket], [], [], 2)[0], [])
