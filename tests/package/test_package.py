@@ -230,14 +230,14 @@ class Installed(unittest.TestCase):
         # The line that the rules themselves recommend.
         rules = self.copy.read("lib/udev/rules.d/70-bmsfs.rules")
         line = re.search(r"^#\t(.*)$", rules, re.M).group(1)
-        self.copy.write("etc/udev/rules.d/65-bmsfs.rules", line + "\n")
+        self.copy.write("run/udev/rules.d/65-bmsfs.rules", line + "\n")
         said = self.plug_in()
         for word in ("SYSTEMD_WANTS=bmsfs@house.service", "ID_MM_PORT_IGNORE=1", "TAGS=:systemd:"):
             self.assertIn(word, said.splitlines())
         self.assertEqual(os.readlink(self.copy.path("dev/bms/house")), "../ttyUSB0")
         with open(port + "/latency_timer", encoding="ascii") as timer:
             self.assertEqual(timer.read(), "1\n")
-        os.unlink(self.copy.path("etc/udev/rules.d/65-bmsfs.rules"))
+        os.unlink(self.copy.path("run/udev/rules.d/65-bmsfs.rules"))
 
     def test_7_remove(self):
         self.copy.write("etc/systemd/system/multi-user.target.wants/bmsfs@house.service", "")

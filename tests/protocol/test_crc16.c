@@ -51,7 +51,7 @@ static uint16_t crc_by_bits(const uint8_t *byte, size_t size)
 static void test_definition(void **state)
 {
 	uint32_t random = 1;
-	uint8_t bytes[258];
+	uint8_t bytes[258] = { 0 };
 
 	(void)state;
 	for (size_t size = 0; size <= sizeof(bytes); size++) {

@@ -25,6 +25,11 @@
 	{                                              \
 		0, FILTER_TTY, FILTER_UNIX, FILTER_TCP \
 	}
+/* 32-bit ARM has one of the two only. */
+#ifndef SYS_mmap
+#define SYS_mmap SYS_mmap2
+#endif
+
 #define CALL(call) .name = #call, .number = SYS_##call
 #define TEXT(text) ((long)(intptr_t)(text))
 
