@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# bash completion for bmsfs and bmsfs-sim. Which options there are, their --help says.
+# bash completion for bmsfs and the programs beside it. Which options there are, their --help says.
 
 # The options of -o, those that take a value with their '='.
 _bmsfs_mount_options()
@@ -11,7 +11,7 @@ _bmsfs_mount_options()
 _bmsfs_flags()
 {
 	"$1" --help 2>/dev/null | sed -n 's/^  \(-.*\)/\1/p' | sed 's/  .*//' |
-		grep -oE -- '(^|[ (])--?[a-zA-Z][a-z-]*=?' | tr -d ' ('
+		grep -oE -- '(^|[ (])--?[a-zA-Z0-9][a-z-]*=?' | tr -d ' ('
 }
 
 _bmsfs_of_table()
@@ -127,20 +127,21 @@ _bmsfs()
 	fi
 }
 
-_bmsfs_sim()
+# Those whose options stand in words of their own.
+_bmsfs_other()
 {
 	local cur prev words cword
 
 	_init_completion -n =: || return
 	_bmsfs_offer_values "" "$prev" "$cur"
-	if [[ ${#COMPREPLY[@]} -eq 0 && $prev == --fault ]]; then
+	if [[ $prev == --fault ]]; then
 		_bmsfs_offer "" drop= corrupt= delay= late= echo= garbage= truncate= silent= error= \
 			foreign=
-	elif [[ ${#COMPREPLY[@]} -eq 0 ]]; then
+	elif [[ $cur == -* ]]; then
 		# shellcheck disable=SC2046
 		_bmsfs_offer "" $(_bmsfs_flags "$1")
 	fi
 }
 
 complete -F _bmsfs bmsfs
-complete -F _bmsfs_sim bmsfs-sim
+complete -o default -F _bmsfs_other bmsfs-mqtt bmsfs-sim bmsfs-top

@@ -58,7 +58,7 @@ class Bash(Shell):
             COMP_WORDBREAKS=$' \\t\\n"\\'><=;|&(:'
             COMP_LINE={self.quote(line)} COMP_POINT={len(line)}
             COMP_WORDS=({' '.join(map(self.quote, words))}) COMP_CWORD={len(words) - 1}
-            _{program.replace('-', '_')} {program} {self.quote(words[-1])} {self.quote(words[-2])}
+            {"_bmsfs" if program == "bmsfs" else "_bmsfs_other"} {program} {self.quote(words[-1])} {self.quote(words[-2])}
             printf '%s\\n' "${{COMPREPLY[@]}}"
         """
         return set(self.run_shell(["bash", "--norc"], script).split("\n")) - {""}
@@ -73,6 +73,9 @@ class Bash(Shell):
         self.assertEqual(self.offers("bmsfs -"), shown)
         self.assertEqual(self.offers("bmsfs --li"), {"--list"})
         self.assertLessEqual({"--pty", "--fault", "--help"}, self.offers("bmsfs-sim -"))
+        for program in ("bmsfs-mqtt", "bmsfs-top"):
+            if Path(BMSFS.parent, program).exists():
+                self.assertIn("--version", self.offers(f"{program} --v"))
 
     def test_mount_options(self):
         text = help_of(BMSFS).split("OPTIONS, with")[1]

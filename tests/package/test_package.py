@@ -25,7 +25,7 @@ sim: /mnt/wrong bmsfs noauto,quota 0 0
 """
 USER = 65534
 # The index of all man pages takes its time.
-INSTALL = ["dpkg", "--no-triggers", "--install", "/tmp/bmsfs.deb"]
+INSTALL = ["dpkg", "--no-triggers", "--install", "/tmp/bmsfs.deb", "/tmp/bmsfs-tools.deb"]
 # What dpkg and the tools for users keep for themselves.
 BOOKS = re.compile(r"/(var/lib/dpkg|var/log|var/cache|var/lib/systemd|etc/[a-z]+-$|etc/[.]pwd[.]lock)")
 SYSFS = "devices/pci0000:00/0000:00:1d.0/usb1/1-1"
@@ -49,6 +49,11 @@ def build():
 def setUpModule():
     global PACKAGES
     PACKAGES = build()
+
+
+def put_packages(copy):
+    for name in ("bmsfs", "bmsfs-tools"):
+        shutil.copy(package(name), copy.path(f"tmp/{name}.deb"))
 
 
 def package(name):
@@ -76,6 +81,12 @@ class Contents(unittest.TestCase):
                      "usr/share/bash-completion/completions/bmsfs",
                      "usr/share/zsh/vendor-completions/_bmsfs", "usr/share/doc/bmsfs/ABI/pack"):
             self.assertIn("./" + name, files)
+        listed = scratch.run("dpkg-deb", "--contents", package("bmsfs-tools")).stdout
+        files = {line.split(None, 5)[5] for line in listed.splitlines()}
+        for name in ("usr/bin/bmsfs-mqtt", "usr/bin/bmsfs-top",
+                     "lib/systemd/system/bmsfs-mqtt@.service",
+                     "usr/share/man/man1/bmsfs-mqtt.1.gz", "usr/share/man/man1/bmsfs-top.1.gz"):
+            self.assertIn("./" + name, files)
 
     def test_version(self):
         with open(os.path.join(SOURCE, "meson.build"), encoding="utf-8") as build_file:
@@ -98,7 +109,7 @@ class Installed(unittest.TestCase):
         except scratch.Unavailable as reason:
             raise unittest.SkipTest(f"no copy of this machine: {reason}") from reason
         cls.addClassCleanup(cls.copy.close)
-        shutil.copy(package("bmsfs"), cls.copy.path("tmp/bmsfs.deb"))
+        put_packages(cls.copy)
 
     def check(self, *arguments, status=0, **more):
         done = self.copy.run(*arguments, **more)
@@ -120,6 +131,8 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.check("dpkg", "--verify", "bmsfs"), "")
         self.assertIn("(dialout)", self.check("id", "bmsfs"))
         self.assertRegex(self.check("bmsfs", "--version"), r"^bmsfs \d")
+        for program in ("bmsfs-sim", "bmsfs-mqtt", "bmsfs-top"):
+            self.assertRegex(self.check(program, "--version"), rf"^{program} \d")
         self.assertIn("MOUNTPOINT", self.check("bmsfs", "--help"))
         # Once more, as an upgrade.
         self.check(*INSTALL)
@@ -140,6 +153,7 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.check("cat", "/mnt/one/CMAX"), "3.8\n")
         self.assertIn("Read-only", self.check("touch", "/mnt/two/CMAX", status=1))
         self.assertEqual(self.check("stat", "-c", "%G", "/mnt/two/CMAX"), "dialout\n")
+        self.assertIn("3.", self.check("bmsfs-top", "--once", "/mnt/one"))
         served = [line.split()[0] for line in self.check("ps", "-eo", "user=,args=").splitlines()
                   if " /mnt/one " in line]
         self.assertEqual(sorted(served), ["bmsfs", "root"])
@@ -169,7 +183,8 @@ class Installed(unittest.TestCase):
     def test_5_unit(self):
         if not shutil.which("systemd-analyze"):
             self.skipTest("there is no systemd-analyze")
-        self.assertEqual(self.check("systemd-analyze", "verify", "bmsfs@example.service"), "")
+        for unit in ("bmsfs@example.service", "bmsfs-mqtt@example.service"):
+            self.assertEqual(self.check("systemd-analyze", "verify", unit), "")
         said = self.check("systemd-analyze", "security", "--offline=true", "bmsfs@example.service")
         figure = re.search(r"exposure level .*: ([0-9.]+)", said).group(1)
         with open(os.path.join(SOURCE, "docs/security.md"), encoding="utf-8") as page:
@@ -240,10 +255,11 @@ class Installed(unittest.TestCase):
         os.unlink(self.copy.path("run/udev/rules.d/65-bmsfs.rules"))
 
     def test_7_remove(self):
-        self.copy.write("etc/systemd/system/multi-user.target.wants/bmsfs@house.service", "")
-        self.check("dpkg", "--no-triggers", "--remove", "bmsfs")
+        for name in ("bmsfs", "bmsfs-mqtt"):
+            self.copy.write(f"etc/systemd/system/multi-user.target.wants/{name}@house.service", "")
+        self.check("dpkg", "--no-triggers", "--remove", "bmsfs", "bmsfs-tools")
         self.assertEqual(self.check("find", "/etc/bmsfs", "-type", "f"), "/etc/bmsfs/example.conf\n")
-        self.check("dpkg", "--no-triggers", "--purge", "bmsfs")
+        self.check("dpkg", "--no-triggers", "--purge", "bmsfs", "bmsfs-tools")
         for name in ("one", "two", "three", "four", "wrong"):
             os.rmdir(self.copy.path("mnt/" + name))
         os.unlink(self.copy.path("etc/fstab"))
@@ -268,7 +284,7 @@ class Started(unittest.TestCase):
         try:
             cls.copy = scratch.Scratch()
             cls.addClassCleanup(cls.copy.close)
-            shutil.copy(package("bmsfs"), cls.copy.path("tmp/bmsfs.deb"))
+            put_packages(cls.copy)
             done = cls.copy.run(*INSTALL)
             assert done.returncode == 0, done.stdout
             units = dict(UNITS)
