@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#define KIB ((size_t)1024)
+#define MIB (1024 * KIB)
 
 /* Where the reason for a refusal goes. */
 struct refusal {
@@ -53,12 +57,14 @@ static int read_open(const struct refusal *refusal, int fd, size_t max, char **t
 	struct stat stat;
 	ssize_t got;
 	int err = check_regular(refusal, fstat(fd, &stat), &stat);
+	bool mega = max % MIB == 0;
 	char why[64];
 
 	if (err)
 		return err;
 	if (stat.st_size > (off_t)max) {
-		snprintf(why, sizeof(why), "longer than %zu KiB", max / 1024);
+		snprintf(why, sizeof(why), "longer than %zu %s", max / (mega ? MIB : KIB),
+			 mega ? "MiB" : "KiB");
 		return refuse(refusal, why);
 	}
 	*text = malloc((size_t)stat.st_size + 1);

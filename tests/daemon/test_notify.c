@@ -171,17 +171,19 @@ static void test_nobody(void **state)
 
 static void test_unusable(void **state)
 {
-	static const char *const names[] = {
+	/* One more than an address can hold. */
+	char long_name[sizeof(((struct sockaddr_un *)0)->sun_path) + 1] = "/";
+	const char *const names[] = {
 		"",
 		"run/socket",
 		"vsock:2:1",
 		"/no/such/socket",
 		"@bmsfs-nobody-has-this-name",
-		"/long/23456789012345678901234567890123456789012345678901234567890123456789012345"
-		"67890123456789012345678901234567890",
+		long_name,
 	};
 	struct manager *manager = *state;
 
+	memset(long_name + 1, 'x', sizeof(long_name) - 2);
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		setenv("NOTIFY_SOCKET", names[i], 1);
 		logged[0] = '\0';

@@ -104,7 +104,7 @@ static void test_refused(void **state)
 	put_file("file", "[SOCS]\nname = good\nnonsense = 1\n");
 	assert_refused(place, "file", NULL, "file:3:");
 	assert_int_equal(truncate("file", TABLES_FILE_MAX + 1), 0);
-	assert_refused(place, "file", NULL, "1024 KiB");
+	assert_refused(place, "file", NULL, "1 MiB");
 }
 
 static void test_below(void **state)
