@@ -61,6 +61,10 @@ class Scratch:
         os.mkdir(self.path("dev/pts"))
         os.symlink("/proc/self/fd", self.path("dev/fd"))
         os.chmod(self.path("tmp"), 0o1777)
+        # An overlay does not show what is mounted below.
+        for name in ("usr/bin/dpkg", "var/lib/dpkg/status"):
+            if not os.path.exists(self.path(name)):
+                raise Unavailable(f"/{name} lies on another file system")
 
     def close(self):
         """The mounts go with the process, but the place where they were does not."""
