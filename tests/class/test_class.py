@@ -220,7 +220,7 @@ class Sources(Case):
             pass
         with open(log, encoding="ascii") as file:
             file.seek(start)
-            return set(re.findall(r" < \w+ (\S+)\?$", file.read(), re.M))
+            return set(re.findall(r" > \w+ (\S+)\?$", file.read(), re.M))
 
     def check(self, model, *arguments):
         log = os.path.join(self.folder, "log")
