@@ -16,6 +16,9 @@
  */
 json_t *snapshot_read(const char *mount, char *reason, size_t size);
 
+/* The same from an open file. */
+json_t *snapshot_load(int fd, char *reason, size_t size);
+
 /* The object of a value, {"value": ..., "unit": ..., "age": ...}, or NULL if it is not known. */
 const json_t *snapshot_find(const json_t *snapshot, const char *path);
 
@@ -28,7 +31,7 @@ const char *snapshot_text(const json_t *snapshot, const char *path);
 /* The name of the errno that reading it gives ("ETIMEDOUT"), or NULL if it did not fail. */
 const char *snapshot_failure(const json_t *snapshot, const char *path);
 
-/* "online", "silent", "absent" ...: as bus/state, or "" in something that is no snapshot. */
+/* "online", "silent", "absent" ...: the first word of bus/state, or "" in something that is no snapshot. */
 const char *snapshot_link(const json_t *snapshot);
 
 #endif

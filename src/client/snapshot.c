@@ -41,19 +41,36 @@ static void explain_missing(const char *mount, int error, char *reason, size_t s
 	globfree(&found);
 }
 
-/* json_loadfd() would ask for each byte alone. */
+struct source {
+	int fd, error;
+};
+
 static size_t take(void *buffer, size_t size, void *user)
 {
-	const int *fd = user;
-	ssize_t length = read(*fd, buffer, size);
+	struct source *source = user;
+	ssize_t length = read(source->fd, buffer, size);
 
-	return length < 0 ? (size_t)-1 : (size_t)length;
+	if (length >= 0)
+		return (size_t)length;
+	source->error = errno;
+	return (size_t)-1;
+}
+
+/* json_loadfd() would ask for each byte alone, and take an error for the end. */
+json_t *snapshot_load(int fd, char *reason, size_t size)
+{
+	struct source source = { .fd = fd };
+	json_error_t error;
+	json_t *snapshot = json_load_callback(take, &source, JSON_REJECT_DUPLICATES, &error);
+
+	if (!snapshot)
+		snprintf(reason, size, "%s", source.error ? explain(source.error) : error.text);
+	return snapshot;
 }
 
 json_t *snapshot_read(const char *mount, char *reason, size_t size)
 {
-	char path[PATH_LONGEST];
-	json_error_t error;
+	char path[PATH_LONGEST], why[256];
 	json_t *snapshot;
 	int fd;
 
@@ -66,10 +83,10 @@ json_t *snapshot_read(const char *mount, char *reason, size_t size)
 		explain_missing(mount, errno, reason, size);
 		return NULL;
 	}
-	snapshot = json_load_callback(take, &fd, JSON_REJECT_DUPLICATES, &error);
+	snapshot = snapshot_load(fd, why, sizeof(why));
 	close(fd);
 	if (!snapshot)
-		snprintf(reason, size, "%s: %s", path, error.text);
+		snprintf(reason, size, "%s: %s", path, why);
 	return snapshot;
 }
 

@@ -79,16 +79,6 @@ out_close:
 	return ret;
 }
 
-static json_t *load(int result, char *reason, size_t size)
-{
-	json_error_t error;
-	json_t *snapshot = json_loadfd(result, JSON_DECODE_ANY, &error);
-
-	if (!snapshot)
-		snprintf(reason, size, "%s", error.text);
-	return snapshot;
-}
-
 json_t *reader_take(struct reader *reader, char *reason, size_t size)
 {
 	json_t *snapshot = NULL;
@@ -99,7 +89,7 @@ json_t *reader_take(struct reader *reader, char *reason, size_t size)
 		info.si_code = CLD_KILLED;
 	lseek(reader->result, 0, SEEK_SET);
 	if (info.si_code == CLD_EXITED && info.si_status == EXIT_SUCCESS) {
-		snapshot = load(reader->result, reason, size);
+		snapshot = snapshot_load(reader->result, reason, size);
 	} else if (info.si_code == CLD_EXITED) {
 		length = read(reader->result, reason, size - 1);
 		reason[length < 0 ? 0 : length] = '\0';

@@ -107,6 +107,22 @@ static void test_reading(void **state)
 	assert_int_equal(rmdir(folder), 0);
 }
 
+/* What failed is told, not what JSON made of it. */
+static void test_reading_fails(void **state)
+{
+	char folder[] = "/tmp/bmsfs-client-XXXXXX", path[64], reason[256] = "", expected[128];
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/snapshot.json", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_null(snapshot_read(folder, reason, sizeof(reason)));
+	snprintf(expected, sizeof(expected), "%s: Is a directory", path);
+	assert_string_equal(reason, expected);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void test_one_of_several(void **state)
 {
 	char folder[] = "/tmp/bmsfs-client-XXXXXX", path[64], one[48], reason[256] = "";
@@ -130,9 +146,8 @@ static void test_one_of_several(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_words),
-		cmocka_unit_test(test_reading),
+		cmocka_unit_test(test_numbers),        cmocka_unit_test(test_words),
+		cmocka_unit_test(test_reading),        cmocka_unit_test(test_reading_fails),
 		cmocka_unit_test(test_one_of_several),
 	};
 
