@@ -21,13 +21,13 @@ double chart_share(double number, double low, double high);
 /* A bar of @width characters; blank for NAN. @utf8: in eighths of a character, else in "#". */
 void chart_bar(wchar_t *bar, unsigned width, double share, bool utf8);
 
-/* From the lowest of the numbers and 0 to the highest of them and 0; NAN if there is none. */
+/* The lowest and the highest of the numbers; NAN if there is none. */
 struct chart_range {
 	double low, high;
 };
-struct chart_range chart_range(const double *number, unsigned count);
+struct chart_range chart_extremes(const double *number, unsigned count);
 
-/* One character for each number, in eighths of their range; blank for NAN. */
+/* One character for each number, in eighths of the range of all and 0; blank for NAN. */
 void chart_sparkline(wchar_t *line, const double *number, unsigned count, bool utf8);
 
 #endif

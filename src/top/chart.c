@@ -16,7 +16,7 @@ void chart_number(char text[CHART_TEXT], double number, int decimals, bool sign,
 	const char *gap = *unit ? " " : "";
 	bool zero = fabs(number) < 0.5 * pow(10, -decimals);
 
-	if (isnan(number))
+	if (!isfinite(number))
 		snprintf(text, CHART_TEXT, "--%s%s", gap, unit);
 	else if (sign && !zero)
 		snprintf(text, CHART_TEXT, "%+.*f%s%s", decimals, number, gap, unit);
@@ -67,15 +67,13 @@ void chart_bar(wchar_t *bar, unsigned width, double share, bool utf8)
 	}
 }
 
-struct chart_range chart_range(const double *number, unsigned count)
+struct chart_range chart_extremes(const double *number, unsigned count)
 {
 	struct chart_range range = { NAN, NAN };
 
 	for (unsigned i = 0; i < count; i++) {
-		if (isnan(number[i]))
-			continue;
-		range.low = fmin(fmin(range.low, number[i]), 0);
-		range.high = fmax(fmax(range.high, number[i]), 0);
+		range.low = fmin(range.low, number[i]);
+		range.high = fmax(range.high, number[i]);
 	}
 	return range;
 }
@@ -85,10 +83,11 @@ void chart_sparkline(wchar_t *line, const double *number, unsigned count, bool u
 	static const wchar_t blocks[] = L"\u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588";
 	static const wchar_t ascii[] = L"_.,-~=+#";
 	const wchar_t *level = utf8 ? blocks : ascii;
-	struct chart_range range = chart_range(number, count);
+	struct chart_range range = chart_extremes(number, count);
+	double low = fmin(range.low, 0), high = fmax(range.high, 0);
 
 	for (unsigned i = 0; i < count; i++) {
-		double share = chart_share(number[i], range.low, range.high);
+		double share = chart_share(number[i], low, high);
 
 		if (isnan(number[i]))
 			line[i] = L' ';

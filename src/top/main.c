@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/descriptors.h"
 #include "top/history.h"
 #include "top/model.h"
 #include "top/mounts.h"
@@ -423,6 +424,8 @@ int main(int argc, char **argv)
 	struct program program = { .view.delay_s = DELAY_S, .reader.process = -1 };
 	int status = EXIT_USAGE;
 
+	if (descriptors_fill())
+		return EXIT_FAILURE;
 	/* Not of numbers. */
 	setlocale(LC_CTYPE, "");
 	if (!take_options(&program, argc, argv))

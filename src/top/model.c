@@ -193,6 +193,7 @@ static void read_ages(struct model *model, const json_t *snapshot)
 	char path[PATH_SIZE];
 
 	add_age(model, snapshot, "pack/voltage");
+	add_age(model, snapshot, "pack/cell_min");
 	add_age(model, snapshot, "pack/error");
 	for (unsigned i = 1; i <= model->units; i++) {
 		snprintf(path, sizeof(path), "units/%u/cells/1/voltage", i);

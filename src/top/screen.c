@@ -213,10 +213,10 @@ static void draw_health(struct screen *screen)
 	end_row(screen);
 }
 
-/* "0.0 to +48.2 A in 4 min" */
+/* "-3.1 to +48.2 A in 4 min" */
 static void describe_past(char text[LINE], const struct history *history, unsigned count)
 {
-	struct chart_range range = chart_range(history->mean + history->used - count, count);
+	struct chart_range range = chart_extremes(history->mean + history->used - count, count);
 	char low[CHART_TEXT], high[CHART_TEXT], time[CHART_TEXT];
 
 	chart_number(low, range.low, 1, true, "");

@@ -12,17 +12,12 @@ static void test_numbers(void **state)
 		bool sign;
 		const char *unit, *text;
 	} cases[] = {
-		{ 46.788, 2, false, "V", "46.79 V" },
-		{ NAN, 2, false, "V", "-- V" },
-		{ NAN, 2, true, "", "--" },
-		{ 48.2, 2, true, "A", "+48.20 A" },
-		{ -12.304, 2, true, "A", "-12.30 A" },
-		{ 0, 2, true, "A", "0.00 A" },
-		{ -0.004, 2, true, "A", "0.00 A" },
-		{ -0.004, 2, false, "A", "0.00 A" },
-		{ 0.006, 2, true, "A", "+0.01 A" },
-		{ -10, 1, false, "C", "-10.0 C" },
-		{ 3987, 0, false, "replies", "3987 replies" },
+		{ 46.788, 2, false, "V", "46.79 V" }, { NAN, 2, false, "V", "-- V" },
+		{ NAN, 2, true, "", "--" },           { INFINITY, 1, false, "mV", "-- mV" },
+		{ 48.2, 2, true, "A", "+48.20 A" },   { -12.304, 2, true, "A", "-12.30 A" },
+		{ 0, 2, true, "A", "0.00 A" },        { -0.004, 2, true, "A", "0.00 A" },
+		{ -0.004, 2, false, "A", "0.00 A" },  { 0.006, 2, true, "A", "+0.01 A" },
+		{ -10, 1, false, "C", "-10.0 C" },    { 3987, 0, false, "replies", "3987 replies" },
 		{ 12.7, 0, false, "", "13" },
 	};
 	char text[CHART_TEXT];
@@ -113,7 +108,7 @@ static void test_sparklines(void **state)
 	static const double up[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
 	static const double mixed[] = { -10, NAN, 0, 10 };
 	static const double still[] = { 0, 0 };
-	struct chart_range range = chart_range(mixed, 4);
+	struct chart_range range = chart_extremes(mixed, 4);
 	wchar_t line[9] = { 0 };
 
 	(void)state;
@@ -125,10 +120,10 @@ static void test_sparklines(void **state)
 	chart_sparkline(line, mixed, 4, false);
 	assert_int_equal(wcscmp(line, L"_ ~#"), 0);
 	assert_true(range.low == -10 && range.high == 10);
-	range = chart_range(mixed + 1, 1);
+	range = chart_extremes(mixed + 1, 1);
 	assert_true(isnan(range.low) && isnan(range.high));
-	range = chart_range(up + 3, 2);
-	assert_true(range.low == 0 && range.high == 4);
+	range = chart_extremes(up + 3, 2);
+	assert_true(range.low == 3 && range.high == 4);
 	line[1] = L'\0';
 	chart_sparkline(line, mixed + 1, 1, true);
 	assert_int_equal(wcscmp(line, L" "), 0);

@@ -137,8 +137,8 @@ static void test_past(void **state)
 	assert_shows(24, 80, "current    --", true);
 	for (int i = 0; i < HISTORY_SPANS; i++)
 		history_add(&history, 5 * i, i % 2 ? NAN : -12);
-	assert_shows(24, 80, "-12.0 to 0.0 A in 3 min", true);
-	assert_shows(24, 1000, "-12.0 to 0.0 A in 20 min", true);
+	assert_shows(24, 80, "-12.0 to -12.0 A in 3 min", true);
+	assert_shows(24, 1000, "-12.0 to -12.0 A in 20 min", true);
 	history.used = 0;
 }
 

@@ -301,6 +301,15 @@ class Program(harness.MountTest):
                                   cwd=MOUNTS, check=False, env=self.environment)
         self.assertEqual(done.returncode, 1)
 
+    def test_once_with_files_closed(self):
+        """Which a file of its own must not replace."""
+        with open(os.path.join(SCREENS, "pack-once.txt"), encoding="utf-8") as file:
+            expected = file.read()
+        done = subprocess.run(["sh", "-c", '"$0" -1 pack <&- 2>&-', TOP], capture_output=True,
+                              text=True, timeout=harness.PATIENCE, cwd=MOUNTS, check=False,
+                              env={**self.environment, "LC_ALL": ASCII})
+        self.assertEqual((done.stdout, done.returncode), (expected, 0))
+
     def test_no_terminal(self):
         self.assertEqual(self.top("pack", status=1),
                          ("", "bmsfs-top: this is no terminal: try --once\n"))
