@@ -13,6 +13,9 @@
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
 
+#define EXPIRE_AFTER_S 30
+#define REPEATED       3 /* as often as a value is told before it expires */
+
 enum kind { TEXT, TOPIC, NAME, NUMBER, YES_NO };
 
 static const struct key {
@@ -74,7 +77,6 @@ void config_init(struct mqtt_config *config)
 		.host = "localhost",
 		.prefix = "bmsfs",
 		.discovery = "homeassistant",
-		.expire_after = 30,
 		.interval = 1,
 		.patience = 120,
 	};
@@ -206,12 +208,15 @@ static char *next_line(char *buffer, int size, void *user)
 static int check_secret(const struct reading *reading, const char *file)
 {
 	struct stat stat;
+	mode_t others;
 
 	if (!*reading->config->password)
 		return 0;
 	if (fstat(fileno(reading->file), &stat) < 0)
 		return -errno;
-	if (stat.st_mode & (S_IRWXG | S_IRWXO))
+	/* A group, or the access list that shows as one, may be how somebody else lets us read it. */
+	others = S_IRWXO | (stat.st_uid == geteuid() ? S_IRWXG : 0);
+	if (stat.st_mode & others)
 		return refuse(-EACCES, reading->reason, reading->size,
 			      "%s has a password, but not only its owner can read it: chmod 600",
 			      file);
@@ -266,12 +271,18 @@ static const char *last_part(const char *path, size_t *length)
 
 int config_finish(struct mqtt_config *config, const char *mount, char *reason, size_t size)
 {
+	int least = REPEATED * config->interval;
 	char name[CONFIG_TEXT_MAX];
 	size_t length;
 	const char *last = last_part(mount, &length);
 
 	if (!config->port)
 		config->port = *config->ca ? 8883 : 1883;
+	if (!config->expire_after)
+		config->expire_after = least > EXPIRE_AFTER_S ? least : EXPIRE_AFTER_S;
+	if (config->expire_after < least)
+		return refuse(-EINVAL, reason, size, "expire_after is less than %d times interval",
+			      REPEATED);
 	if (!*config->name) {
 		snprintf(name, sizeof(name), "%.*s", (int)length, last);
 		if (config_set(config, "name", name, reason, size))

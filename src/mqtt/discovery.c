@@ -2,6 +2,7 @@
 #include "mqtt/discovery.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "mqtt/catalogue.h"
 
 #define TEXT_LONGEST 512
+#define WHOLE_MAX    1e15
 
 /*
  * Units of the mount and what Home Assistant makes of them. No class where it would convert what is
@@ -152,7 +154,9 @@ static json_t *number_of(const char *text)
 {
 	double number = strtod(text, NULL);
 
-	return strchr(text, '.') ? json_real(number) : json_integer((json_int_t)number);
+	if (strchr(text, '.') || fabs(number) > WHOLE_MAX)
+		return json_real(number);
+	return json_integer((json_int_t)number);
 }
 
 static void set_number(const struct making *making, json_t *component, const json_t *entry,

@@ -13,13 +13,14 @@
 static struct mqtt_config config;
 static char reason[256];
 
-static int read_text(const char *text, mode_t mode)
+static int read_text_of(uid_t owner, const char *text, mode_t mode)
 {
 	char path[] = "/tmp/bmsfs-mqtt-XXXXXX";
 	int fd = mkstemp(path), ret;
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), (int)strlen(text));
+	assert_int_equal(fchown(fd, owner, (gid_t)-1), 0);
 	assert_int_equal(fchmod(fd, mode), 0);
 	close(fd);
 	config_init(&config);
@@ -29,6 +30,11 @@ static int read_text(const char *text, mode_t mode)
 	return ret;
 }
 
+static int read_text(const char *text, mode_t mode)
+{
+	return read_text_of((uid_t)-1, text, mode);
+}
+
 static void test_defaults(void **state)
 {
 	(void)state;
@@ -36,6 +42,7 @@ static void test_defaults(void **state)
 	assert_int_equal(config_finish(&config, "/mnt/house//", reason, sizeof(reason)), 0);
 	assert_string_equal(config.host, "localhost");
 	assert_int_equal(config.port, 1883);
+	assert_int_equal(config.expire_after, 30);
 	assert_string_equal(config.name, "house");
 	assert_string_equal(config.title, "house");
 	assert_string_equal(config.prefix, "bmsfs");
@@ -101,6 +108,20 @@ static void test_refused(void **state)
 	}
 }
 
+/* Values are told three times before they expire, and still no more often than wanted. */
+static void test_expiry(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text("interval = 60\n", 0600), 0);
+	assert_int_equal(config_finish(&config, "/mnt/bms", reason, sizeof(reason)), 0);
+	assert_int_equal(config.expire_after, 180);
+	assert_int_equal(read_text("interval = 10\nexpire_after = 30\n", 0600), 0);
+	assert_int_equal(config_finish(&config, "/mnt/bms", reason, sizeof(reason)), 0);
+	assert_int_equal(read_text("interval = 11\nexpire_after = 30\n", 0600), 0);
+	assert_int_equal(config_finish(&config, "/mnt/bms", reason, sizeof(reason)), -EINVAL);
+	assert_non_null(strstr(reason, "expire_after is less than 3 times interval"));
+}
+
 static void test_long_line(void **state)
 {
 	char text[400];
@@ -113,6 +134,16 @@ static void test_long_line(void **state)
 	assert_int_equal(read_text(text, 0600), -EINVAL);
 	assert_non_null(strstr(reason, "too long"));
 	assert_null(strstr(reason, "xxx"));
+}
+
+/* As LoadCredential= of systemd.exec(5) hands it over, by an access list. */
+static void test_secret_of_somebody_else(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(read_text_of(65534, "password = x\n", 0440), 0);
+	assert_int_equal(read_text_of(65534, "password = x\n", 0404), -EACCES);
 }
 
 static void test_secrets(void **state)
@@ -160,7 +191,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_all_keys),
 		cmocka_unit_test(test_refused),  cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_secrets),  cmocka_unit_test(test_absent),
+		cmocka_unit_test(test_secrets),  cmocka_unit_test(test_secret_of_somebody_else),
+		cmocka_unit_test(test_expiry),   cmocka_unit_test(test_absent),
 		cmocka_unit_test(test_tls),      cmocka_unit_test(test_name_of_mount),
 	};
 

@@ -134,6 +134,7 @@ static void test_settings(void **state)
 {
 	struct fixture *fixture = *state;
 	json_t *message = make(fixture, NULL);
+	const json_t *number;
 
 	check(message, "CMAX",
 	      "{'platform': 'sensor', 'unique_id': 'bmsfs_My-Bank_CMAX',"
@@ -153,6 +154,12 @@ static void test_settings(void **state)
 	      " 'min': 2, 'max': 4.3, 'step': 0.001, 'mode': 'box', 'entity_category': 'config',"
 	      " 'optimistic': false, 'command_topic': 'bmsfs/My-Bank/set/CMAX'}");
 	check(message, "CMAX", "{'platform': 'sensor'}");
+	json_decref(message);
+	json_object_set_new(json_object_get(fixture->catalogue, "CMAX"), "max",
+			    json_string("340000000000000000000000000000000000000"));
+	message = make(fixture, NULL);
+	number = json_object_get(json_object_get(message, "components"), "CMAX_number");
+	assert_true(json_number_value(json_object_get(number, "max")) > 3.3e38);
 	json_decref(message);
 }
 
