@@ -17,12 +17,14 @@ enum broker_event_type {
 	BROKER_CONNECTED,
 	BROKER_LOST,
 	BROKER_BIRTH,  /* Home Assistant has started */
+	BROKER_TOLD,   /* what Home Assistant was told in an earlier life of the program */
 	BROKER_WISH,   /* somebody wants something set */
 	BROKER_FAILED, /* it cannot be tried again: a certificate that does not fit */
 };
 
 struct broker_event {
 	enum broker_event_type type;
+	json_t *told; /* the receiver's */
 	struct setting_wish wish;
 };
 

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "mqtt/clock.h"
 #include "mqtt/say.h"
 
 #define KEEPALIVE_S     30
@@ -32,8 +33,10 @@ struct broker {
 
 static void tell(struct broker *broker, const struct broker_event *event)
 {
-	if (write(broker->write_end, event, sizeof(*event)) < 0)
-		say("an event was lost: %s", strerror(errno));
+	if (write(broker->write_end, event, sizeof(*event)) >= 0)
+		return;
+	say("an event was lost: %s", strerror(errno));
+	json_decref(event->told);
 }
 
 /* Wishes must neither crowd out other events nor come true long after. */
@@ -55,6 +58,12 @@ static void birth_topic(const struct broker *broker, char topic[TOPIC_MAX])
 	snprintf(topic, TOPIC_MAX, "%s/status", broker->config->discovery);
 }
 
+static void discovery_topic(const struct broker *broker, char topic[TOPIC_MAX])
+{
+	snprintf(topic, TOPIC_MAX, "%s/device/bmsfs_%s/config", broker->config->discovery,
+		 broker->config->name);
+}
+
 static void subscribe(struct broker *broker)
 {
 	char topic[TOPIC_MAX];
@@ -64,6 +73,8 @@ static void subscribe(struct broker *broker)
 	mosquitto_subscribe(broker->mosq, NULL, topic, 0);
 	if (*broker->config->discovery) {
 		birth_topic(broker, topic);
+		mosquitto_subscribe(broker->mosq, NULL, topic, 0);
+		discovery_topic(broker, topic);
 		mosquitto_subscribe(broker->mosq, NULL, topic, 0);
 	}
 }
@@ -98,7 +109,7 @@ static void on_disconnect(struct mosquitto *mosq, void *user, int error)
 static void take_wish(struct broker *broker, const char *name,
 		      const struct mosquitto_message *message)
 {
-	struct broker_event event = { .type = BROKER_WISH };
+	struct broker_event event = { .type = BROKER_WISH, .wish.came_ms = clock_now_ms() };
 	size_t length = (size_t)message->payloadlen;
 
 	if (!setting_is_name(name) || is_crowded(broker)) {
@@ -115,6 +126,18 @@ static void take_wish(struct broker *broker, const char *name,
 	tell(broker, &event);
 }
 
+/* The first message is the retained one, if there is any; our own would follow. */
+static void take_told(struct broker *broker, const struct mosquitto_message *message)
+{
+	struct broker_event event = { .type = BROKER_TOLD };
+
+	mosquitto_unsubscribe(broker->mosq, NULL, message->topic);
+	if (message->retain)
+		event.told = json_loadb(message->payload, (size_t)message->payloadlen, 0, NULL);
+	if (event.told)
+		tell(broker, &event);
+}
+
 static void on_message(struct mosquitto *mosq, void *user, const struct mosquitto_message *message)
 {
 	struct broker *broker = user;
@@ -126,10 +149,24 @@ static void on_message(struct mosquitto *mosq, void *user, const struct mosquitt
 		take_wish(broker, message->topic + strlen(topic), message);
 		return;
 	}
+	discovery_topic(broker, topic);
+	if (!strcmp(message->topic, topic)) {
+		take_told(broker, message);
+		return;
+	}
 	birth_topic(broker, topic);
 	if (!strcmp(message->topic, topic) && message->payloadlen == 6 &&
 	    !memcmp(message->payload, "online", 6))
 		tell(broker, &(struct broker_event){ .type = BROKER_BIRTH });
+}
+
+/* What is behind "a TLS error". */
+static void on_log(struct mosquitto *mosq, void *user, int level, const char *line)
+{
+	(void)mosq;
+	(void)user;
+	if (level == MOSQ_LOG_ERR)
+		say("%s", line);
 }
 
 /* The first try is made here and may fail; what the library tries again, it does not tell of. */
@@ -141,10 +178,11 @@ static void *serve(void *user)
 	int error = mosquitto_connect(broker->mosq, config->host, local ? 0 : config->port,
 				      KEEPALIVE_S);
 
-	if (error)
+	if (error && error != MOSQ_ERR_TLS)
 		say("the broker %s: %s; will try again", config->host,
 		    error == MOSQ_ERR_ERRNO ? strerror(errno) : mosquitto_strerror(error));
-	error = mosquitto_loop_forever(broker->mosq, -1, 1);
+	if (error != MOSQ_ERR_TLS)
+		error = mosquitto_loop_forever(broker->mosq, -1, 1);
 	if (error)
 		say("the broker %s: %s", config->host, mosquitto_strerror(error));
 	tell(broker, &(struct broker_event){ .type = BROKER_FAILED });
@@ -179,6 +217,7 @@ static int configure(struct broker *broker)
 	mosquitto_connect_callback_set(broker->mosq, on_connect);
 	mosquitto_disconnect_callback_set(broker->mosq, on_disconnect);
 	mosquitto_message_callback_set(broker->mosq, on_message);
+	mosquitto_log_callback_set(broker->mosq, on_log);
 	mosquitto_reconnect_delay_set(broker->mosq, RECONNECT_MIN_S, RECONNECT_MAX_S, true);
 	topic_of(broker, "daemon", topic);
 	if (mosquitto_will_set(broker->mosq, topic, 7, "offline", 1, true))
@@ -310,8 +349,7 @@ void broker_publish_discovery(struct broker *broker, const json_t *message)
 {
 	char topic[TOPIC_MAX], *text = dump(message);
 
-	snprintf(topic, sizeof(topic), "%s/device/bmsfs_%s/config", broker->config->discovery,
-		 broker->config->name);
+	discovery_topic(broker, topic);
 	if (text)
 		publish(broker, topic, text, true);
 	free(text);

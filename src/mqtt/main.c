@@ -14,9 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client/descriptors.h"
 #include "client/snapshot.h"
 #include "mqtt/broker.h"
 #include "mqtt/catalogue.h"
+#include "mqtt/clock.h"
 #include "mqtt/config.h"
 #include "mqtt/discovery.h"
 #include "mqtt/say.h"
@@ -55,14 +57,6 @@ void say(const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	dprintf(STDERR_FILENO, "bmsfs-mqtt: %s\n", line);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec * (int64_t)MSEC + now.tv_nsec / 1000000;
 }
 
 /* --- a mount that hangs --- */
@@ -123,7 +117,7 @@ static void publish_state(struct bridge *bridge, const json_t *snapshot)
 {
 	json_t *made = state_make(bridge->catalogue, snapshot);
 
-	if (bridge->again || !bridge->online || now_ms() >= bridge->due ||
+	if (bridge->again || !bridge->online || clock_now_ms() >= bridge->due ||
 	    !json_equal(made, bridge->state))
 		broker_publish_json(bridge->broker, "state", made, false);
 	replace(&bridge->state, made);
@@ -179,8 +173,8 @@ static void update(struct bridge *bridge)
 		broker_publish(bridge->broker, "daemon", "online", true);
 	json_decref(snapshot);
 	bridge->again = bridge->changed = false;
-	bridge->next = now_ms() + bridge->config.interval * MSEC;
-	bridge->due = now_ms() + (discovered ? MSEC : bridge->config.expire_after * MSEC / 3);
+	bridge->next = clock_now_ms() + bridge->config.interval * MSEC;
+	bridge->due = clock_now_ms() + (discovered ? MSEC : bridge->config.expire_after * MSEC / 3);
 }
 
 /* --- from the broker to the mount --- */
@@ -205,10 +199,31 @@ static void grant(struct bridge *bridge, const struct setting_wish *wish)
 		bridge->next = 0;
 }
 
-/* False ends the program. */
-static bool handle(struct bridge *bridge, const struct broker_event *event)
+/* What has gone since then is told to be removed, with the next discovery. */
+static void remember(struct bridge *bridge, json_t *told)
 {
-	switch (event->type) {
+	json_t *components = json_object_get(told, "components");
+
+	if (!bridge->discovery)
+		bridge->discovery = json_pack("{s:O*}", "components", components);
+	else
+		json_object_update_missing(json_object_get(bridge->discovery, "components"),
+					   components);
+	json_decref(told);
+	bridge->changed = true;
+}
+
+/*
+ * One event at a time, with the mount looked at in between: wishes that each wait for the BMS must not
+ * keep its silence from being told. False ends the program.
+ */
+static bool handle_next(struct bridge *bridge)
+{
+	struct broker_event event;
+
+	if (!broker_next(bridge->broker, &event))
+		return true;
+	switch (event.type) {
 	case BROKER_CONNECTED:
 	case BROKER_BIRTH:
 		bridge->connected = bridge->again = true;
@@ -217,22 +232,15 @@ static bool handle(struct bridge *bridge, const struct broker_event *event)
 		bridge->connected = false;
 		watch_close(&bridge->watch);
 		break;
+	case BROKER_TOLD:
+		remember(bridge, event.told);
+		break;
 	case BROKER_WISH:
-		grant(bridge, &event->wish);
+		grant(bridge, &event.wish);
 		break;
 	case BROKER_FAILED:
 		return false;
 	}
-	return true;
-}
-
-static bool handle_events(struct bridge *bridge)
-{
-	struct broker_event event;
-
-	while (broker_next(bridge->broker, &event))
-		if (!handle(bridge, &event))
-			return false;
 	return true;
 }
 
@@ -241,7 +249,7 @@ static bool handle_events(struct bridge *bridge)
 /* Nobody reads the mount while nobody hears of it, and one change is enough for a message. */
 static int time_to_wait(const struct bridge *bridge)
 {
-	int64_t now = now_ms(), until = bridge->changed ? bridge->next : bridge->due;
+	int64_t now = clock_now_ms(), until = bridge->changed ? bridge->next : bridge->due;
 
 	if (!bridge->connected)
 		return -1;
@@ -265,7 +273,7 @@ static nfds_t fill(const struct bridge *bridge, struct pollfd fds[FD_WATCH + WAT
 
 static bool is_time(const struct bridge *bridge)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_now_ms();
 
 	if (!bridge->connected)
 		return false;
@@ -284,11 +292,12 @@ static int run(struct bridge *bridge)
 		patience_start(bridge, wait);
 		if (poll(fds, count, wait) < 0)
 			return -errno;
+		patience_start(bridge, 0);
 		if (fds[FD_SIGNALS].revents)
 			return 0;
 		for (nfds_t i = FD_MOUNTS; i < count; i++)
 			bridge->changed |= fds[i].revents != 0;
-		if (!handle_events(bridge))
+		if (!handle_next(bridge))
 			return -EPROTO;
 		if (is_time(bridge))
 			update(bridge);
@@ -421,6 +430,8 @@ int main(int argc, char **argv)
 	struct bridge bridge = { 0 };
 	int status;
 
+	if (descriptors_fill())
+		return EXIT_FAILURE;
 	if (parse(argc, argv, &arguments, &status))
 		return status;
 	bridge.mount = argv[optind];

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "mqtt/catalogue.h"
+#include "mqtt/clock.h"
 
 #define DIGITS "0123456789"
 
@@ -54,6 +55,8 @@ int setting_check(const struct setting_wish *wish, const json_t *catalogue, bool
 	if (wish->length > SETTING_TEXT_MAX || strlen(wish->text) != wish->length ||
 	    !is_number(wish->text))
 		return refuse(-EINVAL, reason, size, "not a plain decimal number");
+	if (clock_now_ms() - wish->came_ms > SETTING_WAIT_S * 1000)
+		return refuse(-ETIMEDOUT, reason, size, "not set: it came too long ago");
 	return 0;
 }
 
@@ -97,7 +100,8 @@ int setting_write(const char *mount, const struct setting_wish *wish, char *reas
 
 json_t *setting_result(const struct setting_wish *wish, int error, const char *reason)
 {
-	json_t *value = json_string(wish->text), *result;
+	bool whole = strlen(wish->text) == wish->length;
+	json_t *value = whole ? json_string(wish->text) : NULL, *result;
 	const char *name = error ? strerrorname_np(-error) : "ok";
 
 	result = json_pack("{s:o, s:s}", "value", value ? value : json_null(), "result",

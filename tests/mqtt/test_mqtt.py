@@ -386,6 +386,26 @@ class Writing(Case):
         self.assertEqual(self.bmsfs.read("CMAX"), "3.85")
 
 
+    def test_many_while_the_bms_is_silent(self):
+        """Each waits for the BMS; that is no mount that hangs, and the silence is told meanwhile."""
+        link = os.path.join(self.folder, "tty")
+        sim = self.simulator("--pty", link)
+        bmsfs = self.mount(link, "deadline=3").expects("")
+        mqtt = self.bridge(bmsfs.place, "--allow-write", patience=5)
+        self.listener.wait_message("bmsfs/house/daemon", "online")
+        sim.command("silence on")
+        since = self.listener.mark()
+        for number in range(12):
+            self.publish("bmsfs/house/set/CMAX", f"3.{number + 50}")
+        self.listener.wait_message("bmsfs/house/link", "offline", since)
+        self.listener.wait_message("bmsfs/house/result/CMAX", r".*\"3\.61\"", since)
+        lines = self.listener.said.lines
+        told = next(i for i, line in enumerate(lines) if "house/link offline" in line)
+        last = next(i for i, line in enumerate(lines) if "result/CMAX" in line and "3.61" in line)
+        self.assertLess(told, last)
+        self.assertEqual(mqtt.end(), 0)
+
+
 class Faults(Case):
     def test_broker_dies_and_comes_back(self):
         mqtt = self.start()
@@ -440,6 +460,20 @@ class Faults(Case):
             cell = json.loads(message)["components"]["units_1_cells_6_voltage"]
             self.assertEqual(cell["name"], "Cell voltage 6")
 
+    def test_what_has_gone_meanwhile_is_removed(self):
+        """From Home Assistant, that was told of it by an earlier life of the program."""
+        for cells in (4, 3):
+            since = self.listener.mark()
+            bmsfs = self.mount(f"sim:cells={cells}").expects("")
+            mqtt = self.bridge(bmsfs.place)
+            self.listener.wait_message("bmsfs/house/daemon", "online", since)
+            if cells == 3:
+                self.listener.wait_message(
+                    DEVICE, r'.*"units_1_cells_4_voltage":{"platform":"sensor"}', since)
+            mqtt.end()
+        component = json.loads(self.listener.messages(DEVICE)[-1])["components"]
+        self.assertEqual(component["units_1_cells_3_voltage"]["name"], "Cell voltage 3")
+
     def test_killed(self):
         mqtt = self.start()
         mqtt.end(signal.SIGKILL)
@@ -484,6 +518,17 @@ class Faults(Case):
             self.listener.wait_message("bmsfs/house/daemon", "offline")
         finally:
             os.kill(self.bmsfs.server, signal.SIGCONT)
+        self.assertEqual(mqtt.wait_end(), 1)
+
+
+    def test_mount_that_hangs_from_the_beginning(self):
+        bmsfs = self.mount("sim:").expects("")
+        os.kill(bmsfs.server, signal.SIGSTOP)
+        try:
+            mqtt = self.bridge(bmsfs.place, patience=2)
+            mqtt.wait_for("has not answered for 2 s")
+        finally:
+            os.kill(bmsfs.server, signal.SIGCONT)
         self.assertEqual(mqtt.wait_end(), 1)
 
 
@@ -533,8 +578,13 @@ class Secrets(Case):
         self.assertNotIn("secret", self.command_line(mqtt))
         mqtt.end()
         mqtt = self.bridge(bmsfs.place, ca=f"{other}-ca.pem")
+        mqtt.wait_for("certificate verify failed")
         mqtt.wait_for("TLS")
         self.assertEqual(mqtt.wait_end(), 1)
+        mqtt = self.bridge(bmsfs.place, host="127.0.0.1")
+        mqtt.wait_for("host name verification failed")
+        self.assertEqual(mqtt.wait_end(), 1)
+        self.assertEqual(mqtt.said.find("try again"), [])
 
     @staticmethod
     def command_line(program):

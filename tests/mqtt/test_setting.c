@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "mqtt/clock.h"
 #include "mqtt_test.h"
 
 static const char catalogue_text_[] =
@@ -15,7 +16,7 @@ static const char catalogue_text_[] =
 
 static struct setting_wish wish_of(const char *name, const char *text)
 {
-	struct setting_wish wish = { .length = strlen(text) };
+	struct setting_wish wish = { .length = strlen(text), .came_ms = clock_now_ms() };
 
 	snprintf(wish.name, sizeof(wish.name), "%s", name);
 	snprintf(wish.text, sizeof(wish.text), "%s", text);
@@ -82,6 +83,10 @@ static void test_refused_whatever_it_says(void **state)
 	wish.retained = true;
 	assert_int_equal(setting_check(&wish, catalogue, true, reason, 128), -EINVAL);
 	assert_non_null(strstr(reason, "retained"));
+	wish.retained = false;
+	assert_int_equal(setting_check(&wish, catalogue, true, reason, 128), 0);
+	wish.came_ms -= (SETTING_WAIT_S + 1) * 1000;
+	assert_int_equal(setting_check(&wish, catalogue, true, reason, 128), -ETIMEDOUT);
 	json_decref(catalogue);
 }
 
@@ -155,6 +160,9 @@ static void test_result(void **state)
 	(void)state;
 	check_result(&wish, 0, "{'value': '3.6', 'result': 'ok'}");
 	check_result(&wish, -ERANGE, "{'value': '3.6', 'result': 'ERANGE', 'reason': 'it is so'}");
+	wish.length = SETTING_TEXT_MAX + 1; /* what follows was cut off */
+	check_result(&wish, -EINVAL, "{'value': null, 'result': 'EINVAL', 'reason': 'it is so'}");
+	wish = wish_of("CMAX", "3.6");
 	wish.text[0] = (char)0xFF; /* no UTF-8 */
 	check_result(&wish, -EINVAL, "{'value': null, 'result': 'EINVAL', 'reason': 'it is so'}");
 }
