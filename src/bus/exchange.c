@@ -404,13 +404,18 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 	bool damaged = bus->damaged_at && now - bus->damaged_at < PEER_LATEST;
 	int error = damaged ? -EIO : -ETIMEDOUT;
 
-	if (damaged)
+	if (damaged && bus_baud(bus))
 		bus_explain(
 			bus, NULL,
 			"what comes from address %u makes no frames at %u baud: check the wires A "
 			"and B, and the option baud, which bmsfs --probe finds",
 			peer->address, bus_baud(bus));
-	else if (bus->link->baud)
+	else if (damaged)
+		bus_explain(bus, NULL,
+			    "what comes from address %u makes no frames: is it a BMS by REC, and "
+			    "the other end at its rate?",
+			    peer->address);
+	else if (bus_baud(bus))
 		bus_explain(bus, NULL,
 			    "nobody answers at address %u, %u baud: check the cable, the power of "
 			    "its BMS side, and baud and address, which bmsfs --probe finds",
