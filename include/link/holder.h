@@ -2,12 +2,13 @@
 #ifndef BMSFS_LINK_HOLDER_H
 #define BMSFS_LINK_HOLDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
- * Writes who has @device (a real path, no link) open: "minicom (pid 123)", or "another program" if
- * that cannot be seen. It walks all of /proc: only for telling why something failed.
+ * Returns whether a process that we may look into has @device (a real path, no link) open, and
+ * writes which: "minicom (pid 123)", or "another program" if none is seen. It walks all of /proc.
  */
-void holder_name(const char *device, char *text, size_t size);
+bool holder_name(const char *device, char *text, size_t size);
 
 #endif

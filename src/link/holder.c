@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static DIR *open_dir_at(int dir, const char *name)
@@ -20,14 +21,16 @@ static DIR *open_dir_at(int dir, const char *name)
 }
 
 /*
- * Reads the links and never follows them: stat() on a descriptor of a dead network file system, or
- * of our own mount, would wait for ever.
+ * Reads the links, and follows those alone that say what is looked for: stat() on a descriptor of a
+ * dead network file system, or of our own mount, would wait for ever. In a container the same name
+ * may be another device.
  */
-static bool process_holds(int process, const char *device)
+static bool process_holds(int process, const char *device, dev_t number)
 {
 	char target[PATH_MAX];
 	DIR *files = open_dir_at(process, "fd");
 	struct dirent *entry;
+	struct stat st;
 	bool found = false;
 
 	if (!files)
@@ -39,7 +42,8 @@ static bool process_holds(int process, const char *device)
 		if (length < 0)
 			continue;
 		target[length] = '\0';
-		found = !strcmp(target, device);
+		found = !strcmp(target, device) && !fstatat(dirfd(files), entry->d_name, &st, 0) &&
+			st.st_rdev == number;
 	}
 	closedir(files);
 	return found;
@@ -62,13 +66,16 @@ static void describe(int process, const char *pid, char *text, size_t size)
 	snprintf(text, size, "%s (pid %s)", name, pid);
 }
 
-void holder_name(const char *device, char *text, size_t size)
+bool holder_name(const char *device, char *text, size_t size)
 {
 	DIR *proc = open_dir_at(AT_FDCWD, "/proc");
 	struct dirent *entry;
+	struct stat st;
 	bool found = false;
 
 	snprintf(text, size, "another program");
+	if (stat(device, &st) < 0)
+		st.st_rdev = 0;
 	while (proc && !found && (entry = readdir(proc))) {
 		int process;
 
@@ -77,11 +84,12 @@ void holder_name(const char *device, char *text, size_t size)
 		process = openat(dirfd(proc), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		if (process < 0)
 			continue;
-		found = process_holds(process, device);
+		found = process_holds(process, device, st.st_rdev);
 		if (found)
 			describe(process, entry->d_name, text, size);
 		close(process);
 	}
 	if (proc)
 		closedir(proc);
+	return found;
 }

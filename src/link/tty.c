@@ -174,7 +174,7 @@ static int find_device(struct tty_link *tty, const char *device, bool *pty)
 static int tty_open(struct link *link)
 {
 	struct tty_link *tty = to_tty(link);
-	char device[PATH_MAX];
+	char device[PATH_MAX], holder[128];
 	bool pty;
 	int err;
 
@@ -184,6 +184,9 @@ static int tty_open(struct link *link)
 	if (!realpath(tty->path, device))
 		return fail_open(link, tty->path, errno);
 	err = find_device(tty, device, &pty);
+	/* Not everybody locks, and nothing is closed to root. The other end of a pty is open too. */
+	if (!err && !pty && holder_name(device, holder, sizeof(holder)))
+		err = -EBUSY;
 	if (!err)
 		err = lock_device(tty, device);
 	if (!err)

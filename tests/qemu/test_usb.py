@@ -170,6 +170,18 @@ class Usb(unittest.TestCase):
         self.assertIn("was unmounted", said)
         self.assertNotIn("WARNING", self.guest.said())
 
+    def test_9_probe(self):
+        before = len(self.simulator.requests())
+        self.assertEqual(self.run_in_guest("bmsfs --probe"),
+                         "/dev/ttyUSB0, 56000 baud, address 1: REC BMS 1Q VICTRON (model 1q)\n"
+                         "    bmsfs -o baud=56000,address=1 /dev/ttyUSB0 /mnt/bms\n")
+        asked = self.simulator.requests()[before:]
+        self.assertEqual(set(asked), {"*IDN?"})
+        # Root, and a shell that has the port open and locks nothing.
+        said = self.run_in_guest("exec 9<>/dev/ttyUSB0; bmsfs --probe 9>&-; exit $?", status=1)
+        self.assertRegex(said, r"^bmsfs: /dev/ttyUSB0 is in use by sh \(pid \d+\): end that")
+        self.assertEqual(self.simulator.requests()[before:], asked)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2, failfast=True)
