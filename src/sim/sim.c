@@ -42,6 +42,7 @@ struct sim {
 	int64_t turnaround;
 	bool silent;
 	int64_t now;     /* the latest time told */
+	int64_t seen;    /* of what the observer was told last */
 	int64_t rx_free; /* when the line has brought all bytes from the host */
 	int64_t tx_free; /* when the line has taken all bytes that wait */
 	unsigned waiting;
@@ -287,13 +288,20 @@ static void answer_request(struct sim *sim, const struct frame *request, int64_t
 	queue_answer(sim, &plan, arrived);
 }
 
+/* What went out late because nobody looked is told with the time of what was told before it. */
+static void tell(struct sim *sim, bool sent, const struct frame *frame, int64_t when)
+{
+	sim->seen = later(sim->seen, when);
+	if (sim->observer)
+		sim->observer(sim->user, sent, frame, sim->seen);
+}
+
 static void take_frames(struct sim *sim, int64_t now)
 {
 	struct frame frame;
 
 	while (frame_decoder_next(&sim->decoder, &frame)) {
-		if (sim->observer)
-			sim->observer(sim->user, false, &frame, now);
+		tell(sim, false, &frame, now);
 		if (frame.snd != FRAME_HOST || sim->silent)
 			continue;
 		if (sim->replay)
@@ -341,10 +349,10 @@ static void tell_sent(struct sim *sim, const struct piece *piece, size_t to)
 		const uint8_t *at = piece->bytes + start;
 		struct frame frame;
 
-		if (start < piece->sent || start >= to || !sim->observer)
+		if (start < piece->sent || start >= to)
 			continue;
 		frame_make(&frame, at[1], at[2], at + 4, at[3]);
-		sim->observer(sim->user, true, &frame, piece->start + wire_time(sim, start + 1));
+		tell(sim, true, &frame, piece->start + wire_time(sim, start + 1));
 	}
 }
 

@@ -224,6 +224,34 @@ static void test_observer_hears_whole_frames(void **state)
 	free(bench);
 }
 
+static void check_order(void *user, bool sent, const struct frame *frame, int64_t when)
+{
+	int64_t *last = user;
+
+	(void)sent;
+	(void)frame;
+	assert_true(when >= *last);
+	*last = when;
+}
+
+/* A simulator that is held up looks at what came before it sends what was due: a log can be played. */
+static void test_observer_hears_in_order(void **state)
+{
+	struct bench *bench = malloc(sizeof(*bench));
+	int64_t last = 0;
+
+	(void)state;
+	assert_non_null(bench);
+	open_text(bench, "1 > " CAPA "\n1.1 < " CAPA_450 "\n", 56000);
+	sim_observe(bench->sim, check_order, &last);
+	bench_write(bench, "CAPA?", 1);
+	bench->now += NSEC_PER_SEC;
+	assert_int_equal(bench_ask(bench, "CAPA?"), 2);
+	assert_true(last > bench->now - NSEC_PER_SEC);
+	bench_close(bench);
+	free(bench);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -234,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_delays_and_pace),
 		cmocka_unit_test(test_next_request_cuts),
 		cmocka_unit_test(test_observer_hears_whole_frames),
+		cmocka_unit_test(test_observer_hears_in_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
