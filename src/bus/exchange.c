@@ -360,7 +360,8 @@ static void ask_over(struct bus *bus, int64_t now)
 {
 	struct peer *peer = bus->asking;
 
-	trace_end(&bus->trace, TRACE_TIMEOUT, NULL, now);
+	trace_end(&bus->trace, bus->damaged_at > bus->sent ? TRACE_DAMAGED : TRACE_TIMEOUT, NULL,
+		  now);
 	bus->counter[BUS_TIMEOUTS]++;
 	bus->phase = PHASE_REST;
 	peer->patience /= 2;

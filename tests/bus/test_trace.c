@@ -287,7 +287,7 @@ static void answer_damaged(struct fake_link *fake, const struct frame *frame)
 		0x55, 0x00, 0x01, 0x03, 'S', 'E', 'T', 0xFA, 0xFF, 0xAA,
 	};
 
-	if (frame_asks(frame, "CAPA?"))
+	if (frame_asks(frame, "CAPA?") || fake->requests == 4)
 		fake_bytes(fake, MSEC(5), damaged, sizeof(damaged));
 	else
 		answer(fake, frame);
@@ -303,7 +303,7 @@ static void test_damaged(void **state)
 	fake_run(&world->fake, world->bus, NULL, 60 * NSEC_PER_SEC, &world->done);
 	assert_int_equal(world->error, -EIO);
 	expect_bus(world, LEARNT "> request CAPA? damaged\n< noise\n"
-				 "> fence *IDN? ok\n< identity\n");
+				 "> fence *IDN? damaged\n< noise\n" LEARNT);
 	world_free(world);
 }
 
