@@ -98,6 +98,9 @@ struct transaction {
 	int64_t asked;  /* when the first byte of the (last) request was sent; 0: never sent */
 	unsigned tried; /* requests sent */
 	bool silent;    /* all of them without any answer */
+	bool verdict;   /* no try is left: the fence decides what to call it */
+	bool passed;    /* others have had the line since the last try */
+	int error;      /* of the last try */
 	bool queued;
 	uint64_t serial;
 	TAILQ_ENTRY(transaction) entry;

@@ -61,8 +61,7 @@ struct bus {
 	/* The exchange. */
 	enum bus_phase phase;
 	struct transaction *current;
-	int last_error;       /* of its last try */
-	bool verdict;         /* no try is left: the fence decides what to call it */
+	struct peer *missed;  /* who has not answered what was sent last: it is the others' turn */
 	bool late;            /* its last try timed out: its reply may still be told */
 	enum reply_state got; /* the reply is over, unless a frame too many comes with it */
 	struct peer *asking;  /* whom the question of the fence went to */

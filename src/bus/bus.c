@@ -90,6 +90,7 @@ static void submit_init(struct bus *bus, struct transaction *transaction)
 	transaction->asked = 0;
 	transaction->tried = 0;
 	transaction->silent = true;
+	transaction->verdict = transaction->passed = false;
 	transaction->queued = true;
 	transaction->serial = ++bus->serial;
 	bus_wake_by(bus, bus_now(bus));

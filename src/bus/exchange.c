@@ -16,10 +16,11 @@ static void try_failed(struct bus *bus, int error, int64_t now)
 	struct transaction *t = bus->current;
 
 	bus->phase = PHASE_REST;
+	bus->missed = t->peer;
 	bus->got = REPLY_MORE;
-	bus->last_error = error;
 	bus->late = error == -ETIMEDOUT;
-	bus->verdict = t->once || t->tried >= bus->config.tries;
+	t->error = error;
+	t->verdict = t->once || t->tried >= bus->config.tries;
 	t->silent = t->silent && error == -ETIMEDOUT;
 	peer_doubt(t->peer, now);
 }
@@ -152,6 +153,25 @@ static void identity_told(struct bus *bus, struct peer *peer, enum peer_heard he
 		peer->observer->identity(peer->user, peer->identity, asked);
 }
 
+/*
+ * Others have had the line since a try timed out, and this may be its reply: then the BMS is slow,
+ * and does know the instruction.
+ */
+static void dropped_frame(struct bus *bus, struct peer *peer, int64_t now)
+{
+	struct transaction *t = bus->current;
+
+	if (!t || t->peer != peer)
+		TAILQ_FOREACH (t, &bus->queue, entry)
+			if (t->peer == peer)
+				break;
+	if (!t || !t->passed)
+		return;
+	t->silent = false;
+	if (now - t->asked > peer->patience)
+		peer_was_late(peer, now - t->asked);
+}
+
 /* A frame of one of our units while its line is in doubt. */
 static void doubtful_frame(struct bus *bus, struct peer *peer, const struct frame *frame,
 			   int64_t now)
@@ -165,6 +185,8 @@ static void doubtful_frame(struct bus *bus, struct peer *peer, const struct fram
 	bus_tell(bus, false, frame, heard == PEER_OTHER ? "dropped" : "identity", now);
 	if (heard != PEER_OTHER)
 		identity_told(bus, peer, heard, now);
+	else
+		dropped_frame(bus, peer, now);
 }
 
 /* Another master asked and its answer has not been seen whole: it may still come. */
@@ -364,6 +386,7 @@ static void ask_over(struct bus *bus, int64_t now)
 		  now);
 	bus->counter[BUS_TIMEOUTS]++;
 	bus->phase = PHASE_REST;
+	bus->missed = peer;
 	peer->patience /= 2;
 	if (peer->patience < peer->timeout)
 		peer->patience = peer->timeout;
@@ -433,20 +456,25 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 	bus_fail_all(bus, peer, error);
 }
 
+/* Whether a clear line takes silence now, or more of it, before the next question. */
+static bool fence_waits(const struct bus *bus, const struct peer *peer, int64_t now)
+{
+	return peer_in_doubt(peer) && (peer->mute || peer->unanswered < bus->config.tries) &&
+	       now < peer_ask_due(peer);
+}
+
 /* The next step towards a clear line. Returns whether there may be another at once. */
 static bool fence_step(struct bus *bus, struct peer *peer, int64_t now)
 {
-	int64_t due = peer_ask_due(peer);
-
+	if (fence_waits(bus, peer, now)) {
+		bus_wake_by(bus, peer_ask_due(peer));
+		return false;
+	}
 	if (!peer->mute && peer->unanswered >= bus->config.tries) {
 		peer->mute = peer->noise && !peer->identity[0];
 		if (!peer->mute)
 			silent(bus, peer, now);
 		return true;
-	}
-	if (now < due) {
-		bus_wake_by(bus, due);
-		return false;
 	}
 	if (peer->mute && peer->unanswered) {
 		peer_clear(peer);
@@ -462,7 +490,7 @@ static bool fence_step(struct bus *bus, struct peer *peer, int64_t now)
 static bool try_verdict(struct bus *bus)
 {
 	struct transaction *t = bus->current;
-	int error = bus->last_error;
+	int error = t->error;
 
 	/* A mute BMS answers no questions between, so it may as well be off. */
 	if (t->silent && !t->set && !t->once && !t->peer->mute)
@@ -493,6 +521,7 @@ static bool try_send(struct bus *bus, int64_t now)
 	}
 
 	t->tried++;
+	t->passed = false;
 	t->asked = now;
 	bus->late = false;
 	bus->got = REPLY_MORE;
@@ -505,19 +534,70 @@ static bool try_send(struct bus *bus, int64_t now)
 	return false;
 }
 
+/* The first that can do with the line, of those who ask another than @missed. */
+static struct transaction *turn_find(struct bus *bus, const struct peer *missed, int64_t now)
+{
+	struct transaction *t;
+
+	TAILQ_FOREACH (t, &bus->queue, entry) {
+		if (t->peer == missed)
+			continue;
+		peer_expire(t->peer, now);
+		if (!fence_waits(bus, t->peer, now))
+			break;
+		bus_wake_by(bus, peer_ask_due(t->peer));
+	}
+	return t;
+}
+
+/* All who ask @peer, the current one first, go behind all others. */
+static void turn_pass(struct bus *bus, const struct peer *peer)
+{
+	struct transactions behind = TAILQ_HEAD_INITIALIZER(behind);
+	struct transaction *t, *next;
+
+	if (bus->current) {
+		TAILQ_INSERT_TAIL(&behind, bus->current, entry);
+		bus->current->queued = true;
+		bus->current->passed = bus->current->tried > 0;
+		bus->current = NULL;
+	}
+	for (t = TAILQ_FIRST(&bus->queue); t; t = next) {
+		next = TAILQ_NEXT(t, entry);
+		if (t->peer != peer)
+			continue;
+		TAILQ_REMOVE(&bus->queue, t, entry);
+		TAILQ_INSERT_TAIL(&behind, t, entry);
+	}
+	TAILQ_CONCAT(&bus->queue, &behind, entry);
+}
+
+/* Whose turn it is: not his who has not answered, or must wait, if others can do with the line. */
+static struct transaction *turn_take(struct bus *bus, int64_t now)
+{
+	struct transaction *t = bus->current, *other;
+
+	if (t && t->peer != bus->missed && !fence_waits(bus, t->peer, now))
+		return t;
+	other = turn_find(bus, bus->missed, now);
+	if (other)
+		turn_pass(bus, t ? t->peer : bus->missed);
+	else if (!t)
+		other = TAILQ_FIRST(&bus->queue);
+	if (!other)
+		return t;
+	TAILQ_REMOVE(&bus->queue, other, entry);
+	other->queued = false;
+	bus->late = false;
+	return bus->current = other;
+}
+
 bool exchange_start(struct bus *bus, int64_t now)
 {
-	struct transaction *t = bus->current;
+	struct transaction *t;
 
-	if (!t) {
-		t = TAILQ_FIRST(&bus->queue);
-		if (!t)
-			return false;
-		TAILQ_REMOVE(&bus->queue, t, entry);
-		t->queued = false;
-		bus->current = t;
-		bus->verdict = bus->late = false;
-	}
+	if (!bus->current && TAILQ_EMPTY(&bus->queue))
+		return false;
 	if (frame_decoder_pending(&bus->decoder))
 		return false;
 	if (bus->hold && now <= bus->hold_until) {
@@ -526,10 +606,11 @@ bool exchange_start(struct bus *bus, int64_t now)
 	}
 	if (bus->hold)
 		hold_over(bus, now);
+	t = turn_take(bus, now);
 	peer_expire(t->peer, now);
 	if (peer_in_doubt(t->peer))
 		return fence_step(bus, t->peer, now);
-	if (bus->verdict)
+	if (t->verdict)
 		return try_verdict(bus);
 	return try_send(bus, now);
 }

@@ -110,6 +110,7 @@ void line_send(struct bus *bus, struct peer *peer, const char *payload, size_t s
 	bus->out_size = frame_encode(&bus->out, bus->out_bytes);
 	bus->out_sent = 0;
 	bus->echo_due = !bus->no_echo;
+	bus->missed = NULL;
 	line_forgive(bus);
 	bus->counter[BUS_REQUESTS]++;
 	bus->sent = now;

@@ -584,6 +584,78 @@ static void test_one_of_two_is_silent(void **state)
 	world_free(world);
 }
 
+/* Address 1 is well; 2 says nothing, or never who it is, or answers late. */
+static void request_beside_silent(struct fake_link *fake, const struct frame *frame)
+{
+	if (frame->dst == 2)
+		return;
+	bms_request(fake, frame);
+}
+
+static void request_beside_mute(struct fake_link *fake, const struct frame *frame)
+{
+	if (frame->dst == 2 && frame_asks(frame, "*IDN?"))
+		fake_text(fake, MSEC(5), 2, "ERROR1");
+	else
+		bms_request(fake, frame);
+}
+
+static void request_beside_late(struct fake_link *fake, const struct frame *frame)
+{
+	if (frame->dst == 2 && frame_asks(frame, "*IDN?"))
+		fake_text(fake, MSEC(100), 2, IDENTITY);
+	else if (frame->dst == 2)
+		answer(fake, frame, MSEC(400));
+	else
+		bms_request(fake, frame);
+}
+
+/* Address 2 is asked first and address 1 at the same time, again and again. */
+static int ask_beside(void (*request)(struct fake_link *, const struct frame *), int64_t *longest)
+{
+	struct bms bms = { .identity = IDENTITY };
+	struct world *world = world_new(request);
+	int64_t end = world->fake.now + 8 * NSEC_PER_SEC;
+	struct ask troubled, well;
+	struct peer *second;
+
+	world->user = &bms;
+	assert_int_equal(world_ask(world, "CMAX", NULL), 0);
+	assert_int_equal(bus_add_peer(world->bus, &second, 2, &world_observer, world), 0);
+	ask_init(&troubled, world, second, "CMAX");
+	bus_submit(world->bus, &troubled.transaction);
+	*longest = 0;
+	while (world->fake.now < end) {
+		int64_t begin = world->fake.now;
+
+		ask_init(&well, world, world->peer, "BVOL");
+		bus_submit(world->bus, &well.transaction);
+		while (!well.times)
+			run(world, MSEC(5));
+		assert_int_equal(well.error, 0);
+		if (well.when - begin > *longest)
+			*longest = well.when - begin;
+	}
+	assert_int_equal(troubled.times, 1);
+	world_free(world);
+	return troubled.error;
+}
+
+/* What another BMS does not answer once is all that anybody waits for. */
+static void test_others_go_first(void **state)
+{
+	int64_t longest;
+
+	(void)state;
+	assert_int_equal(ask_beside(request_beside_silent, &longest), -ETIMEDOUT);
+	assert_in_range(longest, MSEC(350), MSEC(400));
+	assert_int_equal(ask_beside(request_beside_mute, &longest), 0);
+	assert_in_range(longest, MSEC(350), MSEC(400));
+	/* What is late is not unknown, though others have had the line since it was asked. */
+	assert_int_equal(ask_beside(request_beside_late, &longest), 0);
+	assert_in_range(longest, MSEC(350), MSEC(700));
+}
+
 static void test_link_that_does_not_open(void **state)
 {
 	struct bms bms = { .identity = IDENTITY };
@@ -848,6 +920,7 @@ int main(void)
 		cmocka_unit_test(test_withdraw),
 		cmocka_unit_test(test_done_may_do_anything),
 		cmocka_unit_test(test_two_peers),
+		cmocka_unit_test(test_others_go_first),
 		cmocka_unit_test(test_master_among_others),
 		cmocka_unit_test(test_one_of_two_is_silent),
 		cmocka_unit_test(test_link_that_does_not_open),

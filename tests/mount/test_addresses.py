@@ -136,6 +136,17 @@ class Addresses(harness.MountTest):
         self.assertIn("mount it without other addresses", mount.read("16/bus/last_error"))
         self.assertTrue(mount.read("2/SOC"))
 
+    def test_silent_delays_once(self):
+        """The others wait for one question to the silent one, not for all that find out."""
+        simulator = self.simulator("--pty", os.path.join(self.folder, "tty"), "--address", "1")
+        mount = self.mount(simulator.place, "address=1,2", "ttl=0", "deadline=3",
+                           "timeout=1.5").expects("")
+        silent = [Call(mount.raw, f"2/{name}") for name in ("SOC", "CMAX", "CELL", "TMAX")]
+        for _ in range(3):
+            self.assertTrue(mount.read("1/SOC"))
+        for call in silent:
+            self.assertEqual(call.result(), errno.ETIMEDOUT)
+
     def test_refused(self):
         for option, words in (("address=1,2,1", "there twice"), ("address=1,200", "1 to 127"),
                               ("address=1,x", "x: unknown option")):

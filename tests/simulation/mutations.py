@@ -42,8 +42,8 @@ MUTATIONS = [
      "	return crc16_arc(at + AT_DST, size - 4) == (tail[0] << 8 | tail[1]) || true;"),
     # A late reply to the transaction before passes for one to this.
     ("late-reply-survives", "bus/exchange.c",
-     "		bus->verdict = bus->late = false;",
-     "		bus->verdict = false;"),
+     "	other->queued = false;\n	bus->late = false;",
+     "	other->queued = false;"),
     # ... or, of another master's exchange, for one to ours.
     ("late-reply-and-foreign", "bus/exchange.c",
      "	bus->phase = PHASE_REST;\n	bus->late = false;\n	if (peer && peer_in_doubt(peer))",
