@@ -223,14 +223,17 @@ static void server_report(struct server *server, unsigned index)
 	if (state == server->told[index])
 		return;
 	switch (state) {
-	case BUS_CLOSED:
 	case BUS_OPENING:
 		return;
+	case BUS_CLOSED:
 	case BUS_ABSENT:
-	case BUS_SILENT:
-		/* Right after the start nobody has had the time to answer. */
+		/* At the start nothing has gone yet. */
 		if (!*why)
 			return;
+		if (index == 0)
+			log_print("%s", why);
+		break;
+	case BUS_SILENT:
 		log_print("%s", why);
 		break;
 	case BUS_ONLINE:

@@ -57,8 +57,8 @@ extern const char *const bus_counter_name[BUS_COUNTERS];
 enum bus_state {
 	BUS_CLOSED,  /* nobody has asked yet, or the link went away and nobody has asked since */
 	BUS_ABSENT,  /* the link could not be opened */
-	BUS_OPENING, /* it is being opened */
-	BUS_SILENT,  /* it is open, and the BMS does not answer (yet) */
+	BUS_OPENING, /* it is being opened, or the BMS has not had the time to answer */
+	BUS_SILENT,  /* it is open, and the BMS does not answer */
 	BUS_ONLINE,  /* it is open, and the BMS answers */
 };
 
@@ -108,6 +108,9 @@ struct transaction {
 
 /* What a peer tells its owner. */
 struct peer_observer {
+	/* The link is open, so whoever needs to know who is there may ask. */
+	void (*opened)(void *user);
+
 	/* The identity text was learnt, asked for at @asked; another than before is another BMS. */
 	void (*identity)(void *user, const char *text, int64_t asked);
 

@@ -209,7 +209,7 @@ enum bus_state peer_state(const struct bus *bus, const struct peer *peer)
 	case LINE_OPEN:
 		break;
 	}
-	return peer->silent ? BUS_SILENT : BUS_ONLINE;
+	return peer->state;
 }
 
 bool bus_shared(const struct bus *bus)

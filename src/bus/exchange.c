@@ -339,7 +339,7 @@ void exchange_frame(struct bus *bus, const struct frame *frame, int64_t now)
 		return;
 	}
 	if (peer) {
-		peer->silent = false;
+		peer->state = BUS_ONLINE;
 		peer->spoke = now;
 	}
 	if (bus->out_sent < bus->out_size)
@@ -449,7 +449,7 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 			    "nobody answers at address %u: check the option address, which bmsfs "
 			    "--probe finds",
 			    peer->address);
-	peer->silent = true;
+	peer->state = BUS_SILENT;
 	peer_forget(peer);
 	peer_doubt(peer, now);
 	peer->observer->lost(peer->user, error);

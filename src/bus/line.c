@@ -31,7 +31,8 @@ static bool line_opened(struct bus *bus, int result, int64_t now)
 	bus->no_echo = false;
 	TAILQ_FOREACH (peer, &bus->peers, entry) {
 		peer_doubt(peer, now);
-		peer->silent = true;
+		peer->state = BUS_OPENING;
+		peer->observer->opened(peer->user);
 	}
 	return true;
 }

@@ -32,9 +32,11 @@
 
 void peer_init(struct peer *peer, uint8_t address, int64_t timeout, int64_t now)
 {
-	*peer = (struct peer){
-		.address = address, .model = MODEL_UNKNOWN, .timeout = timeout, .patience = timeout
-	};
+	*peer = (struct peer){ .address = address,
+			       .model = MODEL_UNKNOWN,
+			       .state = BUS_OPENING,
+			       .timeout = timeout,
+			       .patience = timeout };
 	peer_doubt(peer, now);
 }
 

@@ -105,7 +105,13 @@ static void peer_identity(void *user, const char *text, int64_t asked)
 	device_start(device);
 }
 
+static void peer_opened(void *user)
+{
+	device_start(user);
+}
+
 const struct peer_observer identity_observer = {
+	.opened = peer_opened,
 	.identity = peer_identity,
 	.lost = peer_lost,
 };

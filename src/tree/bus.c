@@ -36,10 +36,9 @@ static int print_state(const struct view *view, struct text *text)
 
 static int print_baud(const struct view *view, struct text *text)
 {
-	enum bus_state state = device_state(view->tree->device);
 	uint32_t baud = bus_baud(device_bus(view->tree->device));
 
-	if (!baud || (state != BUS_SILENT && state != BUS_ONLINE))
+	if (!baud)
 		return -ENODATA;
 	return text_end_line(text, value_format_int(text_end(text), text_room(text), baud));
 }
@@ -81,9 +80,10 @@ static const struct node nodes[] = {
 		.title = "state",
 		.description =
 			"How the line is: closed (nobody has asked), absent (it could not be "
-			"opened), opening, silent (nobody answers) or online; then \"shared\" if "
-			"another master has been heard in the last minute, and \"unidentified\" if "
-			"the BMS answers but never says who it is.",
+			"opened), opening (nobody has had the time to answer), silent (nobody "
+			"answers) or online; then \"shared\" if another master has been heard in "
+			"the last minute, and \"unidentified\" if the BMS answers but never says "
+			"who it is.",
 		.print = print_state,
 	},
 	{

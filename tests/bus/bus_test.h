@@ -42,7 +42,12 @@ static inline void world_lost(void *user, int error)
 	world->losses++;
 }
 
-static const struct peer_observer world_observer = { world_identity, world_lost };
+static inline void world_opened(void *user)
+{
+	(void)user;
+}
+
+static const struct peer_observer world_observer = { world_opened, world_identity, world_lost };
 
 static inline struct world *world_new(void (*request)(struct fake_link *, const struct frame *))
 {

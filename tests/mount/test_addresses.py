@@ -4,6 +4,7 @@
 import errno
 import os
 import random
+import time
 
 import harness
 from harness import Call
@@ -135,6 +136,31 @@ class Addresses(harness.MountTest):
         self.assert_errno(errno.EIO, mount.raw, "16/CELL")
         self.assertIn("mount it without other addresses", mount.read("16/bus/last_error"))
         self.assertTrue(mount.read("2/SOC"))
+
+    def test_link_comes_back(self):
+        """Who asks one of them brings back all, and what went is told once."""
+        line = ("--pty", os.path.join(self.folder, "tty"), "--address", "1,2")
+        simulator = self.simulator(*line)
+        mount = self.mount(simulator.place, "address=1,2", "ttl=0").expects("is gone|no such dev|is online at")
+        self.assertTrue(mount.read("2/SOC"))
+        simulator.stop()
+        self.assert_errno(errno.ENODEV, mount.raw, "1/SOC")
+        self.simulator(*line)
+        self.await_success(mount.raw, "1/SOC")
+        self.assertTrue(mount.said.wait_for("is online at address 2"))
+        self.assertEqual(mount.read("2/bus/state"), "online")
+        self.await_success(os.listdir, mount.path("2/units/1"))
+        self.assertEqual(len(mount.said.find("is gone")), 1)
+        self.assertLessEqual(len(mount.said.find("no such device")), 1)
+
+    def await_success(self, function, argument):
+        end = time.monotonic() + harness.PATIENCE
+        while time.monotonic() < end:
+            try:
+                return function(argument)
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"{argument} does not come back")
 
     def test_silent_delays_once(self):
         """The others wait for one question to the silent one, not for all that find out."""

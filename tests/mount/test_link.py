@@ -87,7 +87,8 @@ class Unplugging(LinkTest):
 class Starting(LinkTest):
     def test_before_the_adapter(self):
         path = os.path.join(self.folder, "tty")
-        bmsfs = self.mount(path).expects("tty: no such device; is the adapter plugged in?")
+        bmsfs = self.mount(path).expects("tty: no such device; is the adapter plugged in?",
+                                         "tty is gone")
         self.assert_errno(errno.ENODEV, bmsfs.read, "SOC")
         self.responder()
         self.await_value(bmsfs, "SOC", "78.46")
