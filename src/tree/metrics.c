@@ -306,14 +306,19 @@ static void add_rows(const struct view *view, struct text *text)
 			add_row(view, text, row);
 }
 
-static void add_up(const struct view *view, struct text *text)
+static bool is_up(const struct view *view)
 {
 	int row = instruction_find(view->tree->table, "LCD1");
 
+	return row >= 0 && row_sample(view, (unsigned)row);
+}
+
+static void add_up(const struct view *view, struct text *text, bool up)
+{
 	add_head(text, "bms_up", "Whether the BMS answers.");
 	text_add(text, "bms_up");
 	add_labels(view, text, &nowhere);
-	add_whole(text, row >= 0 && row_sample(view, (unsigned)row));
+	add_whole(text, up);
 }
 
 static void add_info(const struct view *view, struct text *text)
@@ -351,17 +356,22 @@ static void add_counter(const struct view *view, struct text *text, unsigned cou
 	*text_end(&name) = '\0';
 	add_head(text, buffer, bus_counter_help[counter]);
 	text_add(text, buffer);
-	add_labels(view, text, &nowhere);
 	add_whole(text, (int64_t)count);
 }
 
 int print_metrics(const struct view *view, struct text *text)
 {
-	add_up(view, text);
-	add_info(view, text);
-	add_all_files(view, text);
-	add_rows(view, text);
-	for (unsigned counter = 0; counter < BUS_COUNTERS; counter++)
+	bool up = is_up(view);
+
+	add_up(view, text, up);
+	/* Settings may be known for a while yet, but nothing shall look alive beside bms_up 0. */
+	if (up) {
+		add_info(view, text);
+		add_all_files(view, text);
+		add_rows(view, text);
+	}
+	/* They are of the line: of several BMSs the first shows them, so that they can be summed. */
+	for (unsigned counter = 0; counter < BUS_COUNTERS && view->tree->number <= 1; counter++)
 		add_counter(view, text, counter);
 	return text->full ? -ENOSPC : 0;
 }
@@ -377,8 +387,9 @@ static const struct node nodes[] = {
 			"the text format of Prometheus, for the textfile collector of its node "
 			"exporter. What has no value now is left out; while the BMS is away that "
 			"is all but bms_up, which is 0, and the counters. Of several BMSs on the "
-			"line each series says by its label address which. Made when the "
-			"file is opened.",
+			"line each series says by its label address which, and the counters, which "
+			"are of the line, stand in the file of the first. Made when the file is "
+			"opened.",
 		.rows = metrics_rows,
 		.print = print_metrics,
 	},

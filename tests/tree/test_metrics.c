@@ -72,6 +72,7 @@ static void test_own_instructions(void **state)
 	struct fixture *fixture = *state;
 
 	fixture_add_rows(fixture, own);
+	fake_main_data(&fixture->device, 1);
 	fake_number(&fixture->device, "XPOW", 12.5);
 	fake_number(&fixture->device, "XSET", 7);
 	fake_numbers(&fixture->device, "XARR", 1, 2, (const double[]){ 1.5, 2 });
@@ -112,6 +113,20 @@ static void test_away(void **state)
 	assert_null(strstr(text, "bms_info"));
 }
 
+/* A setting is fresh for longer than a voltage, and yet it is none of a BMS that is up. */
+static void test_settings_of_who_is_away(void **state)
+{
+	struct fixture *fixture = *state;
+	const char *text;
+
+	fixture_feed(fixture, -2.5);
+	fake_number(&fixture->device, "CMAX", 3.85);
+	assert_non_null(strstr(fixture_read(fixture, PATH), "\nbms_setting_cmax_volts 3.85\n"));
+	fixture->device.error[fake_row(&fixture->device, "LCD1")] = -ENODEV;
+	text = fixture_read(fixture, PATH);
+	assert_non_null(strstr(text, "\nbms_up 0\n# HELP bmsfs_requests_total"));
+}
+
 /* Each family once and in one piece, whatever there is of it. */
 static void test_families_of_a_master(void **state)
 {
@@ -119,6 +134,7 @@ static void test_families_of_a_master(void **state)
 	static const double cells[] = { 3.1, 3.2 };
 	const char *at;
 
+	fake_main_data(&fixture->device, 1);
 	fake_shape(&fixture->device, 2, 2, 0);
 	fake_numbers(&fixture->device, "CELL", 1, 2, cells);
 	fake_numbers(&fixture->device, "CELL", 2, 2, cells);
@@ -189,6 +205,7 @@ int main(void)
 		TEST(test_own_instructions),
 		TEST(test_unknown),
 		TEST(test_away),
+		TEST(test_settings_of_who_is_away),
 		TEST(test_families_of_a_master),
 		TEST(test_needs),
 		TEST(test_stat_tells_of_the_last),
