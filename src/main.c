@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "tables.h"
 
 #define EXIT_USAGE 2
+#define LONG_TEXT  65536
 
 /* Descriptors that a caller forgot to close are not ours to hold, and the standard ones must be. */
 static int tidy_descriptors(void)
@@ -253,6 +255,8 @@ int main(int argc, char *argv[])
 	char reason[512];
 	int status = tidy_descriptors();
 
+	/* Long texts come and go; by itself the C library would keep what the largest one took. */
+	mallopt(M_MMAP_THRESHOLD, LONG_TEXT);
 	log_start();
 	if (status < 0) {
 		log_print("cannot open /dev/null: %s", strerror(-status));

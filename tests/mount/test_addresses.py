@@ -101,7 +101,7 @@ class Addresses(harness.MountTest):
             self.assertEqual(simulator.command(f"fault {kind}={rate}"), "ok")
         draw = random.Random(3)
         right = 0
-        while right < 15:
+        while right < 8:
             address = draw.choice((0, 1))
             name = draw.choice(list(settings))
             try:
