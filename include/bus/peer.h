@@ -26,7 +26,8 @@ struct peer {
 		state; /* while the line is open: opening until anything comes, or nothing in a fence */
 	bool roams;          /* a master whose units answer with the addresses of others */
 	unsigned unanswered; /* questions in a row without any answer */
-	int64_t spoke;       /* when anything came last, or the doubt arose */
+	bool interrupted; /* the last of them was asked before the doubt, and its answer will come */
+	int64_t spoke;    /* when anything came last, or the doubt arose */
 
 	char identity[SAMPLE_TEXT_MAX];  /* learnt: "" before */
 	char candidate[SAMPLE_TEXT_MAX]; /* heard once, another than identity */
@@ -53,6 +54,9 @@ bool peer_in_doubt(const struct peer *peer);
 
 /* Likewise; but a fence in progress goes on, and ends as it would have if nobody answers. */
 void peer_suspect(struct peer *peer, int64_t now);
+
+/* Likewise; but the answer to the last question, if none has come, is still waited for. */
+void peer_interrupt(struct peer *peer, int64_t now);
 
 /* *IDN? is being sent, by us or by another master. */
 void peer_asks(struct peer *peer, int64_t now);

@@ -280,7 +280,7 @@ static void foreign_request(struct bus *bus, const struct frame *frame, int64_t 
 	bus->phase = PHASE_REST;
 	bus->late = false;
 	if (peer && peer_in_doubt(peer))
-		peer_doubt(peer, now);
+		peer_interrupt(peer, now);
 }
 
 /*

@@ -46,7 +46,18 @@ void peer_doubt(struct peer *peer, int64_t now)
 	peer->heard = false;
 	peer->noise = false;
 	peer->unanswered = 0;
+	peer->interrupted = false;
 	peer->spoke = now;
+}
+
+/* A question more for each word of another master would leave ever more answers owed. */
+void peer_interrupt(struct peer *peer, int64_t now)
+{
+	unsigned unanswered = peer->unanswered;
+
+	peer_doubt(peer, now);
+	peer->unanswered = unanswered;
+	peer->interrupted = unanswered > 0;
 }
 
 void peer_suspect(struct peer *peer, int64_t now)
@@ -77,6 +88,7 @@ void peer_asks(struct peer *peer, int64_t now)
 	peer->asked++;
 	peer->asked_at[peer->asked % (PEER_OWED_MAX + 1)] = now;
 	peer->unanswered++;
+	peer->interrupted = false;
 	if (peer->asked - peer->answered > PEER_OWED_MAX)
 		peer->answered = peer->asked - PEER_OWED_MAX;
 }
@@ -94,7 +106,7 @@ int64_t peer_ask_due(const struct peer *peer)
 		return (last > peer->spoke ? last : peer->spoke) + PEER_LATEST;
 	if (peer->asked - peer->answered == PEER_OWED_MAX)
 		return asked_at(peer, peer->answered + 1) + PEER_LATEST + 1;
-	if (peer->asked < peer->mark || peer->unanswered == 0)
+	if ((peer->asked < peer->mark && !peer->interrupted) || peer->unanswered == 0)
 		return 0;
 	return last + peer->patience;
 }

@@ -214,6 +214,28 @@ static void test_mute(void **state)
 	assert_false(peer.mute);
 }
 
+/* Each word of another master would otherwise leave one more answer owed, which never drains. */
+static void test_interrupted_question_is_waited_for(void **state)
+{
+	struct peer peer = known_peer();
+
+	(void)state;
+	peer_doubt(&peer, START);
+	assert_int_equal(peer_ask_due(&peer), 0);
+	peer_asks(&peer, START);
+	peer_interrupt(&peer, START + WAIT / 10);
+	assert_true(peer_ask_due(&peer) == START + WAIT);
+	assert_int_equal(hear(&peer, "REC BMS", START + WAIT / 5), PEER_ANSWER);
+	assert_false(peer_owes(&peer));
+	assert_true(peer_in_doubt(&peer));
+	assert_int_equal(peer_ask_due(&peer), 0);
+	peer_interrupt(&peer, START + WAIT / 5);
+	assert_int_equal(peer_ask_due(&peer), 0);
+	peer_asks(&peer, START + WAIT / 5);
+	hear(&peer, "REC BMS", START + WAIT / 4);
+	assert_false(peer_in_doubt(&peer));
+}
+
 static void test_patience(void **state)
 {
 	static const struct {
@@ -249,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_another_bms),
 		cmocka_unit_test(test_when_to_ask),
 		cmocka_unit_test(test_mute),
+		cmocka_unit_test(test_interrupted_question_is_waited_for),
 		cmocka_unit_test(test_patience),
 	};
 
