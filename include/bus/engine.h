@@ -19,6 +19,8 @@
 #define BUS_REPLY_MAX   (2 * NSEC_PER_SEC)    /* no reply takes longer, once it may have begun */
 #define BUS_READS       16                    /* portions taken from the link in one turn */
 #define BUS_STRAY       8                     /* so many lost bytes may have been a frame */
+#define BUS_ABSENCE     (500 * NSEC_PER_MSEC) /* so late is nobody who listens */
+#define BUS_ECHOES      4 /* so many make sure that it is our own frames that come back */
 #define BUS_REOPEN      (500 * NSEC_PER_MSEC)
 #define BUS_SHARED_TIME (60 * NSEC_PER_SEC)
 
@@ -55,8 +57,9 @@ struct bus {
 	struct frame out; /* being sent, or sent last */
 	uint8_t out_bytes[FRAME_MAX];
 	size_t out_size, out_sent;
-	bool echo_due; /* our own frame may come back once */
-	bool no_echo;  /* replies have come without it: who says the same is another master */
+	bool echo_due;   /* our own frame may come back once */
+	bool no_echo;    /* replies have come without it: who says the same is another master */
+	unsigned echoes; /* in a row; of the first each may as well be another master's */
 
 	/* The exchange. */
 	enum bus_phase phase;
@@ -84,6 +87,7 @@ struct bus {
 	struct peers peers;
 	bool crowded; /* there are several */
 	int64_t wake;
+	int64_t ran, appointment; /* the last turn, and when it wanted the next one */
 	uint64_t counter[BUS_COUNTERS];
 	char error[256];
 	struct trace trace;

@@ -58,7 +58,10 @@ void peer_suspect(struct peer *peer, int64_t now);
 /* Likewise; but the answer to the last question, if none has come, is still waited for. */
 void peer_interrupt(struct peer *peer, int64_t now);
 
-/* *IDN? is being sent, by us or by another master. */
+/* *IDN? is sent by another master, or may be: an answer more is owed. */
+void peer_overhears(struct peer *peer, int64_t now);
+
+/* *IDN? is being sent by us. */
 void peer_asks(struct peer *peer, int64_t now);
 bool peer_owes(const struct peer *peer); /* answers to *IDN? that may still come */
 

@@ -153,10 +153,23 @@ void bus_fail_all(struct bus *bus, struct peer *peer, int error)
 	}
 }
 
-void bus_run(struct bus *bus)
+/*
+ * Silence proves something only while somebody listens. Before a suspend a question may have been
+ * written that leaves after it, and then all that is known is how long ago it was written.
+ */
+static void note_absence(struct bus *bus, int64_t now)
 {
-	int64_t now = bus_now(bus);
+	int64_t expected = bus->appointment == NSEC_NEVER ? bus->ran : bus->appointment;
+	struct peer *peer;
 
+	if (now - expected < BUS_ABSENCE)
+		return;
+	TAILQ_FOREACH (peer, &bus->peers, entry)
+		peer->spoke = now;
+}
+
+static void run(struct bus *bus, int64_t now)
+{
 	bus->wake = NSEC_NEVER;
 	if (bus->line == LINE_CLOSED && TAILQ_EMPTY(&bus->queue))
 		return;
@@ -173,6 +186,16 @@ void bus_run(struct bus *bus)
 		bus_wake_by(bus, now);
 	else if (bus->line == LINE_OPEN)
 		bus_wake_by(bus, exchange_due(bus));
+}
+
+void bus_run(struct bus *bus)
+{
+	int64_t now = bus_now(bus);
+
+	note_absence(bus, now);
+	run(bus, now);
+	bus->ran = now;
+	bus->appointment = bus->wake;
 }
 
 int64_t bus_wake(const struct bus *bus)

@@ -10,6 +10,15 @@ static const struct instruction *idn_row(const struct bus *bus)
 	return bus->idn < 0 ? NULL : &bus->table->row[bus->idn];
 }
 
+/* A reply is over. If our own frame has not come back before it, it does not do so here. */
+static void echo_missed(struct bus *bus)
+{
+	if (!bus->echo_due)
+		return;
+	bus->no_echo = true;
+	bus->echoes = 0;
+}
+
 /* The try ended other than with exactly its own frames, in time. */
 static void try_failed(struct bus *bus, int error, int64_t now)
 {
@@ -103,7 +112,7 @@ void exchange_end(struct bus *bus, int64_t now)
 		return;
 	}
 	bus->phase = PHASE_REST;
-	bus->no_echo = bus->no_echo || bus->echo_due;
+	echo_missed(bus);
 	trace_end(&bus->trace, bus->got == REPLY_REFUSED ? TRACE_REFUSED : TRACE_OK, NULL, now);
 	peer_was_prompt(t->peer);
 	if (t->row != idn_row(bus))
@@ -145,7 +154,7 @@ static void identity_told(struct bus *bus, struct peer *peer, enum peer_heard he
 	if (bus->phase == PHASE_ASK && bus->asking == peer) {
 		trace_end(&bus->trace, TRACE_OK, NULL, now);
 		bus->phase = PHASE_REST;
-		bus->no_echo = bus->no_echo || bus->echo_due;
+		echo_missed(bus);
 	}
 	if (!peer_in_doubt(peer))
 		bus->counter[BUS_FENCES]++;
@@ -270,7 +279,7 @@ static void foreign_request(struct bus *bus, const struct frame *frame, int64_t 
 	bus->hold_peer = peer;
 	foreign_track(bus, frame);
 	if (peer && bus->hold_tracked && bus->foreign.row == idn_row(bus))
-		peer_asks(peer, now);
+		peer_overhears(peer, now);
 	if (bus->phase == PHASE_REPLY) {
 		bus_explain(bus, bus->current->peer,
 			    "another master spoke while %s was being answered",
@@ -309,6 +318,9 @@ static void host_frame(struct bus *bus, const struct frame *frame, int64_t now)
 
 	if (echo && bus->echo_due) {
 		bus->echo_due = false;
+		bus->echoes++;
+		if (bus->echoes <= BUS_ECHOES && frame_is_text(frame, "*IDN?"))
+			peer_overhears(bus_find_peer(bus, frame->dst), now);
 		bus_tell(bus, false, frame, "echo", now);
 		return;
 	}

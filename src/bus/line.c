@@ -29,6 +29,7 @@ static bool line_opened(struct bus *bus, int result, int64_t now)
 		bus->link->ops->flush(bus->link);
 	frame_decoder_reset(&bus->decoder);
 	bus->no_echo = false;
+	bus->echoes = 0;
 	TAILQ_FOREACH (peer, &bus->peers, entry) {
 		peer_doubt(peer, now);
 		peer->state = BUS_OPENING;

@@ -53,11 +53,11 @@ void peer_doubt(struct peer *peer, int64_t now)
 /* A question more for each word of another master would leave ever more answers owed. */
 void peer_interrupt(struct peer *peer, int64_t now)
 {
-	unsigned unanswered = peer->unanswered;
+	bool unanswered = peer->unanswered > 0;
 
 	peer_doubt(peer, now);
 	peer->unanswered = unanswered;
-	peer->interrupted = unanswered > 0;
+	peer->interrupted = unanswered;
 }
 
 void peer_suspect(struct peer *peer, int64_t now)
@@ -85,10 +85,15 @@ static int64_t asked_at(const struct peer *peer, uint64_t question)
 
 void peer_asks(struct peer *peer, int64_t now)
 {
-	peer->asked++;
-	peer->asked_at[peer->asked % (PEER_OWED_MAX + 1)] = now;
+	peer_overhears(peer, now);
 	peer->unanswered++;
 	peer->interrupted = false;
+}
+
+void peer_overhears(struct peer *peer, int64_t now)
+{
+	peer->asked++;
+	peer->asked_at[peer->asked % (PEER_OWED_MAX + 1)] = now;
 	if (peer->asked - peer->answered > PEER_OWED_MAX)
 		peer->answered = peer->asked - PEER_OWED_MAX;
 }

@@ -372,6 +372,35 @@ static void test_silence_fails_all_at_once(void **state)
 	world_free(world);
 }
 
+/*
+ * A question that was written right before a suspend may leave the machine after it: that it is
+ * old then does not mean that it was lost.
+ */
+static void test_suspend_is_no_silence(void **state)
+{
+	struct bms bms = { .identity = IDENTITY, .odd = odd_nothing };
+	struct world *world = clear_world(&bms);
+
+	(void)state;
+	/* One answer is owed when the line comes into doubt for the second time. */
+	bms.odd_times = 2;
+	bms.skip = 1;
+	world_submit(world, "CMAX", NULL);
+	while (strcmp(world->fake.log, "CMAX? *IDN? *IDN? CMAX? *IDN? ") != 0)
+		run(world, MSEC(1));
+	bms.skip = 1;
+	run(world, MSEC(10));
+	assert_string_equal(world->fake.log, "CMAX? *IDN? *IDN? CMAX? *IDN? *IDN? ");
+	world->fake.log[0] = '\0';
+	world->fake.now += 100 * NSEC_PER_SEC;
+	run(world, MSEC(1));
+	assert_string_equal(world->fake.log, "*IDN? ");
+	run(world, 10 * NSEC_PER_SEC);
+	assert_true(world->done);
+	assert_int_equal(world->error, 0);
+	world_free(world);
+}
+
 /* A BMS that answers, but never with an identity: silence must do, and unknown cannot be told. */
 static void test_mute(void **state)
 {
@@ -914,6 +943,7 @@ int main(void)
 		cmocka_unit_test(test_idle_is_silent),
 		cmocka_unit_test(test_surplus),
 		cmocka_unit_test(test_silence_fails_all_at_once),
+		cmocka_unit_test(test_suspend_is_no_silence),
 		cmocka_unit_test(test_mute),
 		cmocka_unit_test(test_identity_after_a_lost_one),
 		cmocka_unit_test(test_exchanged_bms),
