@@ -3,8 +3,8 @@
  * The fence.
  *
  * Given: a BMS answers in the order in which it was asked, each request at most once; answers may be
- * lost or late, but a BMS that has said nothing for PEER_LATEST owes nothing older than that. An
- * answer to *IDN? is known by its text, every other is not.
+ * lost or late, but a BMS that has said nothing for PEER_LATEST, while somebody listened, owes
+ * nothing older than that. An answer to *IDN? is known by its text, every other is not.
  *
  * All *IDN? are numbered 1, 2, ... @asked. @answered is how many of them are settled, that is,
  * answered or lost, as far as we can tell: it grows by one with each identity; by those given up
