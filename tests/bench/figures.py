@@ -125,7 +125,7 @@ def wire_s(log, since=0):
         for line in lines.read().splitlines()[since:]:
             _, direction, frame, *meaning = line.split(" ", 3)
             seconds += len(frame) / 2 * BYTE_s
-            if direction == "<":
+            if direction == ">":
                 seconds += TURNAROUND_s
                 requests.append(meaning[0] if meaning else "")
     return seconds, requests
