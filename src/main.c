@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
 #include <signal.h>
@@ -11,6 +10,7 @@
 
 #include "checks.h"
 #include "confine.h"
+#include "descriptors.h"
 #include "keeper.h"
 #include "link/capture.h"
 #include "link/link.h"
@@ -27,15 +27,11 @@
 /* Descriptors that a caller forgot to close are not ours to hold, and the standard ones must be. */
 static int tidy_descriptors(void)
 {
-	int fd;
+	int err = descriptors_fill();
 
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd < 0)
-		return -errno;
-	close_range(STDERR_FILENO + 1, ~0U, 0);
-	return 0;
+	if (!err)
+		close_range(STDERR_FILENO + 1, ~0U, 0);
+	return err;
 }
 
 static int load_table(struct instruction_table *table, const struct options *options,

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/descriptors.h"
 #include "client/snapshot.h"
+#include "descriptors.h"
 #include "mqtt/broker.h"
 #include "mqtt/catalogue.h"
 #include "mqtt/clock.h"

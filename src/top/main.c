@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "client/descriptors.h"
+#include "descriptors.h"
 #include "top/history.h"
 #include "top/model.h"
 #include "top/mounts.h"

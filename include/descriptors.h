@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-#ifndef BMSFS_CLIENT_DESCRIPTORS_H
-#define BMSFS_CLIENT_DESCRIPTORS_H
+#ifndef BMSFS_DESCRIPTORS_H
+#define BMSFS_DESCRIPTORS_H
 
 /*
  * Opens those of the three standard files that the caller has closed, so that no file of ours takes
