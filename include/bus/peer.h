@@ -21,11 +21,10 @@ struct peer {
 	int64_t asked_at[PEER_OWED_MAX + 1]; /* of question i at [i % (PEER_OWED_MAX + 1)] */
 	bool heard;                          /* an answer since the doubt */
 	bool noise;                          /* other frames since the doubt */
-	bool mute; /* frames come, but never an identity: silence must do */
-	enum bus_state
-		state; /* while the line is open: opening until anything comes, or nothing in a fence */
-	bool roams;          /* a master whose units answer with the addresses of others */
-	unsigned unanswered; /* questions in a row without any answer */
+	bool mute;            /* frames come, but never an identity: silence must do */
+	enum bus_state state; /* while the line is open: opening, online or silent */
+	bool roams;           /* a master whose units answer with the addresses of others */
+	unsigned unanswered;  /* questions in a row without any answer */
 	bool interrupted; /* the last of them was asked before the doubt, and its answer will come */
 	int64_t spoke;    /* when anything came last, or the doubt arose */
 

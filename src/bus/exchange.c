@@ -63,6 +63,15 @@ static void reply_over(struct bus *bus)
 	bus_finish(bus, 0, t->set ? NULL : &bus->reply.sample);
 }
 
+/* The next frame of the reply to the current transaction, in time or late. */
+static void reply_got(struct bus *bus, const struct frame *frame)
+{
+	struct peer *peer = bus->current->peer;
+
+	bus->got = reply_take(&bus->reply, frame);
+	peer->roams = peer->roams || bus->reply.roams;
+}
+
 /*
  * A frame of some unit while the reply is awaited. Returns false if it has nothing to do with it.
  */
@@ -92,8 +101,7 @@ static bool reply_frame(struct bus *bus, const struct frame *frame, int64_t now)
 		try_unfit(bus, identity ? "it is the identity" : "another identity", now);
 		return true;
 	}
-	bus->got = reply_take(&bus->reply, frame);
-	t->peer->roams = t->peer->roams || bus->reply.roams;
+	reply_got(bus, frame);
 	if (bus->got == REPLY_UNFIT)
 		try_unfit(bus, bus->reply.reason, now);
 	else if (bus->got == REPLY_REFUSED && peer_owes(t->peer))
@@ -131,8 +139,7 @@ static bool late_frame(struct bus *bus, const struct frame *frame, int64_t now)
 	/* A text may as well be the identity of another BMS, and a refusal that of the question. */
 	if (!bus->late || !t || t->peer->mute || (t->row->type == VALUE_TEXT && !t->set))
 		return false;
-	bus->got = reply_take(&bus->reply, frame);
-	t->peer->roams = t->peer->roams || bus->reply.roams;
+	reply_got(bus, frame);
 	if (bus->got == REPLY_UNFIT || bus->got == REPLY_REFUSED) {
 		bus->late = false;
 		return false;

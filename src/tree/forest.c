@@ -22,15 +22,13 @@ static int branch_grow(struct forest *forest, struct device *device, bool alone,
 	struct branch *branch = &forest->branch[forest->count];
 	unsigned address = device_config(device)->address;
 	char title[TREE_NAME_MAX];
-	int err;
 
 	if (alone)
 		return tree_new(&branch->tree, device, name, 0);
 	snprintf(branch->name, sizeof(branch->name), "%u", address);
 	if ((size_t)snprintf(title, sizeof(title), "%s%u", name, address) >= sizeof(title))
 		return -ENAMETOOLONG;
-	err = tree_new(&branch->tree, device, title, forest->count + 1);
-	return err;
+	return tree_new(&branch->tree, device, title, forest->count + 1);
 }
 
 int forest_new(struct forest **made, struct device *const *device, unsigned count, const char *name)
