@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "textfile.h"
+#include "base/textfile.h"
 
 #define BLANKS " \t\r\n"
 

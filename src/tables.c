@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/textfile.h"
 #include "fs/mount.h"
 #include "tables.h"
-#include "textfile.h"
 
 static int refuse(struct table_error *error, const char *file, const char *reason)
 {

@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/textfile.h"
 #include "nsec.h"
 #include "options.h"
-#include "textfile.h"
 
 #define WORDS 32
 #define ROOM  1024

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Files that people write, read whole. */
-#ifndef BMSFS_TEXTFILE_H
-#define BMSFS_TEXTFILE_H
+#ifndef BMSFS_BASE_TEXTFILE_H
+#define BMSFS_BASE_TEXTFILE_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-#include "textfile.h"
+#include "base/textfile.h"
 
 #include <errno.h>
 #include <fcntl.h>
