@@ -14,7 +14,7 @@
 #include "protocol/instruction.h"
 
 #define SAMPLE_UNIT_MAX   15   /* slaves of a master */
-#define SAMPLE_NUMBER_MAX 1024 /* 15 units of 63 numbers */
+#define SAMPLE_NUMBER_MAX 1023 /* 15 units of 63 float32 are 945 */
 #define SAMPLE_TEXT_MAX   (FRAME_PAYLOAD_MAX + 1)
 
 /* Every integer up to here, and down to its negative, is a double. */

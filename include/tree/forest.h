@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * What a mount shows: the tree of one BMS, or of several a directory for each, named by its address
- * on the line. In the inode number of a file of several, the number of its tree, from 1, stands
- * above bit 32.
+ * on the line.
  */
 #ifndef BMSFS_TREE_FOREST_H
 #define BMSFS_TREE_FOREST_H

@@ -2,9 +2,8 @@
 /*
  * The tree: which files there are, what each shows, what each accepts. All of it comes from const
  * tables, templates for units, cells and sensors, and the instruction table; no node is ever
- * allocated. An inode number is the packed address of a file {kind, unit, channel, attribute},
- * and means the same for as long as the program runs. Where there are several trees (tree/forest.h),
- * the number of the tree stands above bit 32.
+ * allocated. An inode number is the packed place of a file {tree, kind, unit, channel, entry}
+ * (tree/ino.h), and means the same for as long as the program runs.
  */
 #ifndef BMSFS_TREE_TREE_H
 #define BMSFS_TREE_TREE_H
@@ -19,8 +18,6 @@
 #define TREE_ROOT     1 /* FUSE_ROOT_ID: the root of the mount */
 #define TREE_NAME_MAX 32
 #define TREE_TEXT_MAX (1 << 21) /* longest text of a file, which is bus/trace */
-
-#define TREE_NUMBER_SHIFT 32 /* where in an inode number the number of its tree is */
 
 struct tree;
 

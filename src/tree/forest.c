@@ -8,6 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "tree/ino.h"
+
+static_assert(FOREST_MAX < 1 << INO_TREE_BITS, "trees are numbered from 1");
+
 struct forest {
 	unsigned count;
 	struct branch {
@@ -69,7 +73,7 @@ struct tree *forest_tree(const struct forest *forest, unsigned index)
 
 int forest_index(const struct forest *forest, uint64_t ino)
 {
-	uint64_t number = ino >> TREE_NUMBER_SHIFT;
+	uint64_t number = ino_tree(ino);
 
 	if (forest->count == 1)
 		return number ? -1 : 0;

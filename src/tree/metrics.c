@@ -206,7 +206,7 @@ static void add_files(const struct view *view, struct text *text, enum dir_kind 
 			add_file(view, text,
 				 &(struct place){ .dir = (uint8_t)kind,
 						  .unit = (uint8_t)unit,
-						  .channel = (uint8_t)channel,
+						  .channel = (uint16_t)channel,
 						  .entry = (uint8_t)(ENTRY_FIRST + index) },
 				 &begun);
 	}

@@ -13,7 +13,12 @@
 
 #define VALUE_SIZE 4096 /* what stat says of a file whose text is made when it is read */
 
-static_assert(ENTRY_FIRST + INSTRUCTION_MAX <= UINT8_MAX + 1, "a row must fit into an entry");
+/* The fields of an inode number hold what the tables allow; forest.c has that of the tree. */
+static_assert(ENTRY_FIRST + INSTRUCTION_MAX <= 1 << INO_ENTRY_BITS, "instructions are entries");
+static_assert(ENTRY_FIRST + NODE_MAX <= 1 << INO_ENTRY_BITS, "nodes of a directory are entries");
+static_assert(SAMPLE_NUMBER_MAX < 1 << INO_CHANNEL_BITS, "the cells of all units are channels");
+static_assert(UNIT_MAX < 1 << INO_UNIT_BITS, "units are numbered from 1");
+static_assert(DIRS <= 1 << INO_DIR_BITS, "kinds of directories");
 
 const struct dir *const tree_dirs[DIRS] = {
 	[DIR_ROOT] = &root_dir,       [DIR_PACK] = &pack_dir,         [DIR_UNITS] = &units_dir,
@@ -53,7 +58,7 @@ static bool tree_find_row(const struct tree *tree, const struct place *place)
 
 uint64_t tree_ino(const struct tree *tree, struct place place)
 {
-	return (uint64_t)tree->number << TREE_NUMBER_SHIFT | place_pack(place);
+	return place_pack(tree->number, place);
 }
 
 bool tree_find(const struct tree *tree, uint64_t ino, struct place *place)
@@ -62,9 +67,8 @@ bool tree_find(const struct tree *tree, uint64_t ino, struct place *place)
 	const struct node *node;
 	bool channels;
 
-	*place = place_unpack((uint32_t)ino);
-	if (ino >> TREE_NUMBER_SHIFT != tree->number || place->dir >= DIRS ||
-	    place->entry < ENTRY_SELF)
+	*place = place_unpack(ino);
+	if (ino_tree(ino) != tree->number || place->dir >= DIRS || place->entry < ENTRY_SELF)
 		return false;
 	if (place->dir == DIR_ROWS)
 		return tree_find_row(tree, place);

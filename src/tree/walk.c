@@ -51,7 +51,7 @@ static struct place node_place(const struct place *dir, size_t index, unsigned n
 	if (node->number == NUMBER_UNIT)
 		place.unit = (uint8_t)number;
 	if (node->number == NUMBER_CHANNEL)
-		place.channel = (uint8_t)number;
+		place.channel = (uint16_t)number;
 	if (node->type == NODE_DIR)
 		return place_self(node->dir, &place);
 	place.entry = (uint8_t)(ENTRY_FIRST + index);
@@ -90,7 +90,7 @@ static int name_match(const char *pattern, const char *name)
 		return -1;
 	for (name += prefix; *name >= '0' && *name <= '9'; name++) {
 		number = number * 10 + (unsigned)(*name - '0');
-		if (number > UINT8_MAX)
+		if (number > UINT16_MAX)
 			return -1;
 	}
 	return number && !strcmp(pattern + prefix + 1, name) ? (int)number : -1;

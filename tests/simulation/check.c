@@ -418,7 +418,7 @@ void check_read(struct world *world, const struct reader *reader, const char *te
 		world_violate(world, "a text without a newline at its end");
 	for (unsigned i = 0; i < reader->rows; i++)
 		check_row(world, reader->row[i], &reader->fresh);
-	if (place_unpack((uint32_t)reader->ino).dir == DIR_ROWS)
+	if (place_unpack(reader->ino).dir == DIR_ROWS)
 		check_text(world, reader->row[0], &reader->fresh, text);
 	world->figures->values += reader->rows > 0;
 }

@@ -155,7 +155,7 @@ static const char *template_name(const char *dir, const char *name)
 /* "in1_input", of which there is one for each cell, as "inN_input". */
 static void file_name(uint64_t ino, char name[TREE_NAME_MAX])
 {
-	struct place place = place_unpack((uint32_t)ino);
+	struct place place = place_unpack(ino);
 	const struct node *node = tree_node(&place);
 
 	if (!node || node->type == NODE_DIR || node->number == NUMBER_NONE)

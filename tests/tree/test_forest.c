@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "fake_device.h"
@@ -125,6 +126,53 @@ static void test_inodes_of_several(void **state)
 	grove_free(grove);
 }
 
+/* A BMS of the largest shape that its replies can have. */
+#define LARGEST_UNIT (SAMPLE_NUMBER_MAX / SAMPLE_UNIT_MAX)
+
+struct inodes {
+	const struct forest *forest;
+	uint32_t *seen; /* one bit for each 32-bit number */
+	unsigned count;
+};
+
+static void walk_inodes(struct inodes *inodes, uint64_t dir)
+{
+	char name[TREE_NAME_MAX];
+	uint64_t ino;
+
+	for (unsigned i = 0; (ino = forest_entry(inodes->forest, dir, i, name)); i++) {
+		struct tree_stat stat;
+		bool alias = !strcasecmp(name, "soc") || !strcasecmp(name, "soh");
+
+		assert_true(ino <= UINT32_MAX);
+		assert_int_equal(forest_lookup(inodes->forest, dir, name), ino);
+		if (!alias)
+			assert_false(inodes->seen[ino / 32] >> ino % 32 & 1);
+		inodes->seen[ino / 32] |= 1u << ino % 32;
+		inodes->count++;
+		assert_int_equal(forest_stat(inodes->forest, ino, &stat), 0);
+		if (stat.kind == TREE_DIR)
+			walk_inodes(inodes, ino);
+	}
+}
+
+/* Programs without large file support see every file, also of the largest mount. */
+static void test_inodes_of_the_largest_mount_fit_in_32_bits(void **state)
+{
+	struct grove *grove = grove_new(FOREST_MAX);
+	struct inodes inodes = { .forest = grove->forest };
+
+	(void)state;
+	inodes.seen = calloc((size_t)1 << 27, sizeof(*inodes.seen));
+	assert_non_null(inodes.seen);
+	for (unsigned i = 0; i < FOREST_MAX; i++)
+		fake_shape(&grove->device[i], SAMPLE_UNIT_MAX, LARGEST_UNIT, LARGEST_UNIT);
+	walk_inodes(&inodes, TREE_ROOT);
+	assert_true(inodes.count > FOREST_MAX * 4 * SAMPLE_NUMBER_MAX);
+	free(inodes.seen);
+	grove_free(grove);
+}
+
 static void test_names(void **state)
 {
 	struct grove *grove = grove_new(2);
@@ -159,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_one),
 		cmocka_unit_test(test_root_of_several),
 		cmocka_unit_test(test_inodes_of_several),
+		cmocka_unit_test(test_inodes_of_the_largest_mount_fit_in_32_bits),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_name_too_long),
 	};
