@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ struct server {
 	struct forest *forest;
 	struct notify notify;
 	int signal_fd;
+	int clock_fd; /* readable when CLOCK_REALTIME was set */
 	int ready_fd;
 	int64_t started;
 	int64_t wait_until; /* NSEC_NEVER once the start is over */
@@ -76,6 +78,20 @@ static int open_signals(void)
 	sigaddset(&set, SIGHUP);
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+/*
+ * A timer that never expires, and that setting CLOCK_REALTIME cancels. Without it a changed clock is
+ * noticed when the kernel asks for a time: poll(2) skips a negative descriptor.
+ */
+static int open_clock(void)
+{
+	static const struct itimerspec never = { .it_value.tv_sec = INT32_MAX };
+	int fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+
+	if (fd >= 0)
+		timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL);
+	return fd;
 }
 
 /* A server that a terminal stops leaves everybody hanging who reads a file. */
@@ -134,6 +150,8 @@ static void server_take_down(struct server *server)
 		bus_free(server->bus);
 	if (server->signal_fd >= 0)
 		close(server->signal_fd);
+	if (server->clock_fd >= 0)
+		close(server->clock_fd);
 	if (server->ready_fd >= 0)
 		close(server->ready_fd);
 	notify_close(&server->notify);
@@ -258,6 +276,15 @@ static void server_end(struct server *server)
 	server->stop = true;
 }
 
+static void server_take_clock(struct server *server)
+{
+	uint64_t expirations;
+
+	/* ECANCELED is the event: the clock was set. */
+	if (read(server->clock_fd, &expirations, sizeof(expirations)) >= 0 || errno != EAGAIN)
+		fs_clock_was_set(server->fs);
+}
+
 static void server_receive(struct server *server)
 {
 	int err = fs_receive(server->fs);
@@ -301,17 +328,20 @@ static void server_turn(struct server *server)
 		{ .fd = server->signal_fd, .events = POLLIN },
 		{ .fd = fs_fd(server->fs), .events = POLLIN },
 		{ .fd = -1 },
+		{ .fd = server->clock_fd, .events = POLLIN },
 	};
 	struct timespec left;
 
 	set[2].fd = bus_fd(server->bus, &set[2].events);
-	if (ppoll(set, 3, time_left(bus_now(server->bus), server_wake(server), &left), NULL) < 0) {
+	if (ppoll(set, 4, time_left(bus_now(server->bus), server_wake(server), &left), NULL) < 0) {
 		server_cannot_wait(server, errno);
 		return;
 	}
 	server->wait_failures = 0;
 	if (set[0].revents)
 		server_end(server);
+	if (set[3].revents)
+		server_take_clock(server);
 	if (!server->stop && set[1].revents)
 		server_receive(server);
 	if (server->stop)
@@ -337,6 +367,7 @@ int server_run(struct fs *fs, const struct service *service)
 	/* In the background, whoever could be told has been left. */
 	notify_open(&server.notify, service->ready_fd < 0 ? getppid() : 0);
 	server.signal_fd = open_signals();
+	server.clock_fd = open_clock();
 	err = server.signal_fd < 0 ? server.signal_fd
 				   : confine_server(service->user, service->options->device,
 						    !service->options->nofilter);

@@ -26,6 +26,7 @@ struct fs_config {
 	bool allow_other;
 	bool debug; /* tell log() of each request */
 	void (*log)(const char *format, ...) __attribute__((format(printf, 1, 2)));
+	int64_t (*wall_clock)(void); /* ns since 1970; NULL: CLOCK_REALTIME */
 };
 
 /*
@@ -49,6 +50,12 @@ int fs_receive(struct fs *fs);
 
 /* Whether the kernel has said hello, that is, the mount answers. */
 bool fs_ready(const struct fs *fs);
+
+/*
+ * CLOCK_REALTIME was set: the kernel drops the times that it keeps, which were computed with the
+ * clock before.
+ */
+void fs_clock_was_set(struct fs *fs);
 
 /* Notifies pollers that are due and the kernel of changed times. */
 void fs_run(struct fs *fs);

@@ -90,9 +90,11 @@ struct fs {
 	struct forest *forest;
 	struct branch branch[FOREST_MAX];
 	bool ready;
-	int broken; /* -errno: the kernel takes no answers any more */
-	struct timespec mounted;
+	int broken;           /* -errno: the kernel takes no answers any more */
+	int64_t mounted;      /* when, on the clock of the bus */
 	int64_t clock_offset; /* real time less the clock of the bus */
+	int64_t refresh_due;  /* when the kernel is to drop all times that it keeps */
+	unsigned refreshes;   /* how often still */
 
 	struct handle_list handles;
 	struct handle_list waiters;
@@ -169,6 +171,12 @@ double entry_timeout(struct fs *fs, uint64_t ino);
 
 /* Tells the kernel of each inode whose time it keeps and which has changed since. */
 void attr_notify(struct fs *fs);
+
+/* Schedules attr_refresh() if the wall clock was set since the last call. */
+void attr_check_clock(struct fs *fs);
+
+/* Makes the kernel drop the times of all inodes. */
+void attr_refresh(struct fs *fs);
 
 /* file.c. Replies: open: open or error; read: buf or error; write: write or error. */
 void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);

@@ -11,31 +11,54 @@
 #include "fs/session.h"
 #include "nsec.h"
 
+/*
+ * An answer with a time of before may be on its way to a caller while the kernel does not know the
+ * inode yet, and cannot be told: so it is told a second time.
+ */
+#define REFRESHES     2
+#define REFRESH_PAUSE NSEC_PER_SEC
+
 static struct timespec nsec_timespec(int64_t nsec)
 {
 	return (struct timespec){ .tv_sec = nsec / NSEC_PER_SEC, .tv_nsec = nsec % NSEC_PER_SEC };
 }
 
-/* Reads two clocks one after the other, so it trembles: the old offset stands until one was set. */
-static int64_t clock_offset(struct fs *fs)
+static int64_t wall_clock(const struct fs *fs)
 {
 	struct timespec real;
-	int64_t offset;
 
+	if (fs->config.wall_clock)
+		return fs->config.wall_clock();
 	clock_gettime(CLOCK_REALTIME, &real);
-	offset = real.tv_sec * NSEC_PER_SEC + real.tv_nsec - fs_now(fs);
-	if (llabs(offset - fs->clock_offset) > 10 * NSEC_PER_MSEC)
-		fs->clock_offset = offset;
-	return fs->clock_offset;
+	return real.tv_sec * NSEC_PER_SEC + real.tv_nsec;
+}
+
+/* Two clocks are read one after the other, so a small difference is not a clock that was set. */
+void attr_check_clock(struct fs *fs)
+{
+	int64_t offset = wall_clock(fs) - fs_now(fs);
+
+	if (llabs(offset - fs->clock_offset) <= 10 * NSEC_PER_MSEC)
+		return;
+	fs->clock_offset = offset;
+	fs->refreshes = REFRESHES;
+	fs->refresh_due = fs_now(fs);
+}
+
+/* The wall clock at @moment, a time on the clock of the bus. */
+static struct timespec wall_time(struct fs *fs, int64_t moment)
+{
+	attr_check_clock(fs);
+	return nsec_timespec(moment + fs->clock_offset);
 }
 
 static struct timespec modified(struct fs *fs, const struct tree_stat *stat)
 {
 	if (!stat->timed)
-		return fs->mounted;
+		return wall_time(fs, fs->mounted);
 	if (!stat->sampled)
 		return (struct timespec){ 0 };
-	return nsec_timespec(stat->sampled + clock_offset(fs));
+	return wall_time(fs, stat->sampled);
 }
 
 /*
@@ -147,4 +170,28 @@ void attr_notify(struct fs *fs)
 			*armed = fs->armed[--fs->armed_count];
 		}
 	}
+}
+
+static void drop_times(struct fs *fs, uint64_t dir)
+{
+	char name[TREE_NAME_MAX];
+	struct tree_stat stat;
+	uint64_t ino;
+
+	fuse_lowlevel_notify_inval_inode(fs->session, dir, -1, 0);
+	for (unsigned i = 0; (ino = forest_entry(fs->forest, dir, i, name)); i++) {
+		if (forest_stat(fs->forest, ino, &stat))
+			continue;
+		if (stat.kind == TREE_DIR)
+			drop_times(fs, ino);
+		else
+			fuse_lowlevel_notify_inval_inode(fs->session, ino, -1, 0);
+	}
+}
+
+void attr_refresh(struct fs *fs)
+{
+	drop_times(fs, TREE_ROOT);
+	fs->refreshes--;
+	fs->refresh_due = fs->refreshes ? fs_now(fs) + REFRESH_PAUSE : NSEC_NEVER;
 }

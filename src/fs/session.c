@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fs/mount.h"
+#include "nsec.h"
 
 #define RECEIVE_MAX 64 /* requests of one fs_receive() */
 #define SEND_TRIES  3
@@ -183,7 +184,6 @@ int fs_mount(struct fs **made, const struct fs_config *config, const char *mount
 	error = fs->session ? session_mount(fs, mountpoint) : errno ? -errno : -EINVAL;
 	if (error)
 		goto out_free;
-	clock_gettime(CLOCK_REALTIME, &fs->mounted);
 	fuse_opt_free_args(&args);
 	*made = fs;
 	return 0;
@@ -233,6 +233,11 @@ void fs_attach(struct fs *fs, struct forest *forest)
 		branch->device = tree_device(branch->tree);
 		device_observe(branch->device, &observer, branch);
 	}
+	fs->mounted = fs_now(fs);
+	/* The kernel has no times of ours yet. */
+	attr_check_clock(fs);
+	fs->refreshes = 0;
+	fs->refresh_due = NSEC_NEVER;
 }
 
 /* Of a number that no descriptor has, poll(2) says at once that something is the matter. */
@@ -271,11 +276,18 @@ static bool has_news(const struct fs *fs)
 	return false;
 }
 
+void fs_clock_was_set(struct fs *fs)
+{
+	attr_check_clock(fs);
+}
+
 void fs_run(struct fs *fs)
 {
 	bool news = has_news(fs);
 
 	fs->submitted = false;
+	if (fs->refresh_due <= fs_now(fs))
+		attr_refresh(fs);
 	if (news)
 		attr_notify(fs);
 	if (news || fs->poll_due <= fs_now(fs))
@@ -288,7 +300,9 @@ void fs_run(struct fs *fs)
 
 int64_t fs_wake(const struct fs *fs)
 {
-	return fs->submitted || has_news(fs) ? fs_now(fs) : fs->poll_due;
+	if (fs->submitted || has_news(fs))
+		return fs_now(fs);
+	return nsec_min(fs->poll_due, fs->refresh_due);
 }
 
 void fs_stop(struct fs *fs)

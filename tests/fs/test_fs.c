@@ -40,13 +40,15 @@ enum wish {
 	SET_HOLD,
 	SET_SENT,
 	SET_WRITE_ERROR,
-	SET_GONE,     /* and tell that the tree has changed */
-	SAMPLE,       /* row .row, asked for .number seconds ago */
-	LOSE,         /* row .row, which fails with .number from now on */
-	FORGET,       /* row .row */
-	MOVE_CLOCK,   /* by .number ns */
-	AWAIT_PARKED, /* until .number requests wait */
-	AWAIT_WAITER, /* until .number descriptors wait for a change */
+	SET_GONE,           /* and tell that the tree has changed */
+	SAMPLE,             /* row .row, asked for .number seconds ago */
+	LOSE,               /* row .row, which fails with .number from now on */
+	FORGET,             /* row .row */
+	MOVE_CLOCK,         /* by .number ns */
+	SET_WALL,           /* the wall clock, .number seconds later than it was */
+	SET_WALL_UNNOTICED, /* ... and the loop has not been told yet */
+	AWAIT_PARKED,       /* until .number requests wait */
+	AWAIT_WAITER,       /* until .number descriptors wait for a change */
 	GET_PARKED,
 	GET_QUERIES,
 	GET_WAITERS,
@@ -69,6 +71,7 @@ static struct stage {
 	struct device device;
 	struct tree tree;
 	struct forest *forest;
+	int64_t wall_offset; /* the wall clock less that of the device */
 	char log[65536];
 	size_t logged;
 } stage;
@@ -90,6 +93,11 @@ __attribute__((format(printf, 1, 2))) static void keep_log(const char *format, .
 	stage.logged += (size_t)length;
 	stage.log[stage.logged++] = '\n';
 	stage.log[stage.logged] = '\0';
+}
+
+static int64_t wall_clock(void)
+{
+	return stage.device.bus.now + stage.wall_offset;
 }
 
 static void give_up(int signal_number)
@@ -116,6 +124,7 @@ static int mount_stage(void)
 		.allow_other = true,
 		.debug = want_debug,
 		.log = keep_log,
+		.wall_clock = wall_clock,
 	};
 	int error;
 
@@ -137,6 +146,7 @@ static int setup(void **state)
 	if (mount_stage() || mount_identify(stage.place, stage.id, sizeof(stage.id)))
 		return -1;
 	fake_init(&stage.device, &stage.tree);
+	stage.wall_offset = time(NULL) * NSEC_PER_SEC - stage.device.bus.now;
 	if (forest_new(&stage.forest, &(struct device *){ &stage.device }, 1, "bms0"))
 		return -1;
 	fs_attach(stage.fs, stage.forest);
@@ -236,6 +246,13 @@ static bool obey(const struct message *message, int64_t *answer)
 		break;
 	case MOVE_CLOCK:
 		device->bus.now += message->number;
+		break;
+	case SET_WALL:
+		stage.wall_offset += message->number * NSEC_PER_SEC;
+		fs_clock_was_set(stage.fs);
+		break;
+	case SET_WALL_UNNOTICED:
+		stage.wall_offset += message->number * NSEC_PER_SEC;
 		break;
 	case AWAIT_PARKED:
 		return device->waiting >= (unsigned)message->number;
@@ -875,6 +892,75 @@ static void test_mtime(void **state)
 	play(mtime_client);
 }
 
+/* How many seconds after 1970; -1 if it cannot be had. */
+static int64_t mtime(const char *path)
+{
+	struct stat attr;
+
+	return lstat(path, &attr) ? -1 : attr.st_mtime;
+}
+
+#define DAY 86400
+
+/* A board without a clock learns the time after the identity was read, which is never read again. */
+static int clock_step_client(int server)
+{
+	static const char *const untimed[] = { ".", "units", "units/1", "cells", "state" };
+	int64_t soc, before[ARRAY_SIZE(untimed)];
+
+	TELL(.wish = SAMPLE, .row = ROW_SOC, .number = 100);
+	CHECK(mtime("CMAX") == 0);
+	soc = mtime("SOC");
+	for (size_t i = 0; i < ARRAY_SIZE(untimed); i++)
+		before[i] = mtime(untimed[i]);
+	CHECK(TELL(.wish = GET_WAKE) > NSEC_PER_SEC);
+	TELL(.wish = SET_WALL, .number = 10 * DAY);
+	CHECK(mtime("SOC") == soc + 10 * DAY);
+	CHECK(mtime("CMAX") == 0);
+	for (size_t i = 0; i < ARRAY_SIZE(untimed); i++)
+		CHECK(mtime(untimed[i]) == before[i] + 10 * DAY);
+	/* Once more for what the kernel did not know yet, and then the loop sleeps again. */
+	CHECK(TELL(.wish = GET_WAKE) == NSEC_PER_SEC);
+	TELL(.wish = MOVE_CLOCK, .number = NSEC_PER_SEC);
+	CHECK(TELL(.wish = GET_WAKE) > NSEC_PER_SEC);
+	TELL(.wish = GET_LOGGED, .text = "");
+	CHECK(mtime("SOC") == soc + 10 * DAY);
+	CHECK(mtime("SOC") == soc + 10 * DAY);
+	/* A clock that was set back, and a getattr that is earlier than the loop. */
+	TELL(.wish = SET_WALL_UNNOTICED, .number = -5 * DAY);
+	CHECK(mtime("GONE") == soc + 5 * DAY);
+	CHECK(TELL(.wish = GET_WAKE) == NSEC_PER_SEC);
+	CHECK(mtime("SOC") == soc + 5 * DAY);
+	return 0;
+}
+
+static void test_mtime_is_right_after_a_clock_step(void **state)
+{
+	(void)state;
+	play(clock_step_client);
+}
+
+/* What is no step costs nothing. */
+static int clock_drift_client(int server)
+{
+	int64_t soc;
+
+	TELL(.wish = SAMPLE, .row = ROW_SOC, .number = 100);
+	soc = mtime("SOC");
+	TELL(.wish = SET_WALL, .number = 0);
+	CHECK(TELL(.wish = GET_WAKE) > NSEC_PER_SEC);
+	TELL(.wish = GET_LOGGED, .text = "");
+	CHECK(mtime("SOC") == soc);
+	CHECK(TELL(.wish = GET_LOGGED, .text = "stat SOC") == 0); /* the kernel knew */
+	return 0;
+}
+
+static void test_mtime_stays_without_a_clock_step(void **state)
+{
+	(void)state;
+	play(clock_drift_client);
+}
+
 static int gone_client(int server)
 {
 	struct stat stat_buf;
@@ -1226,6 +1312,8 @@ int main(void)
 		MOUNTED(test_page_cache),
 		MOUNTED(test_stat),
 		MOUNTED_AS(test_mtime, setup_debug),
+		MOUNTED(test_mtime_is_right_after_a_clock_step),
+		MOUNTED_AS(test_mtime_stays_without_a_clock_step, setup_debug),
 		MOUNTED(test_file_that_goes),
 		MOUNTED(test_xattr),
 		MOUNTED(test_list),

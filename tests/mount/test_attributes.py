@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import stat
+import struct
 import time
 import unittest
 
@@ -163,6 +164,45 @@ class Times(harness.MountTest):
 
     def test_directories(self):
         self.assert_between(time.time() - harness.PATIENCE, self.mtime("pack"), time.time())
+
+
+@unittest.skipUnless("CLOCK" in os.environ, "CLOCK names no library with a wall clock to set")
+class ClockStep(harness.MountTest):
+    """A board without a clock learns the time after bmsfs has read what it never reads again."""
+    DAY = 86400
+
+    def setUp(self):
+        super().setUp()
+        self.offset = os.path.join(self.folder, "offset")
+        event = os.path.join(self.folder, "event")
+        os.mkfifo(event)
+        os.chmod(event, 0o644)
+        self.event = os.open(event, os.O_RDWR)
+        self.addCleanup(os.close, self.event)
+        self.set_clock(-1000 * self.DAY)
+        self.environment.update(CLOCK_OFFSET=self.offset, CLOCK_EVENT=event,
+                                LD_PRELOAD=os.environ["CLOCK"])
+        self.environment["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
+
+    def set_clock(self, seconds):
+        with open(self.offset, "wb") as file:
+            file.write(struct.pack("=q", seconds))
+
+    def test_mtime_of_identity_files_after_a_clock_step(self):
+        bmsfs = self.mount("sim:")
+        bmsfs.read("IDN")
+        names = ("IDN", "pack", "cells", "bus/state")
+        before = {name: os.lstat(bmsfs.path(name)).st_mtime for name in names}
+        self.assertLess(before["IDN"], time.time() - 999 * self.DAY)
+        self.set_clock(0)
+        os.write(self.event, bytes(8))
+        end = time.monotonic() + harness.PATIENCE
+        for name in names:
+            while os.lstat(bmsfs.path(name)).st_mtime == before[name]:
+                self.assertLess(time.monotonic(), end, name)
+                time.sleep(0.01)
+            self.assertAlmostEqual(os.lstat(bmsfs.path(name)).st_mtime,
+                                   before[name] + 1000 * self.DAY, delta=0.1)
 
 
 class ExtendedAttributes(harness.MountTest):

@@ -162,7 +162,21 @@ class Usb(unittest.TestCase):
         self.wait_in_guest("cat /mnt/BMIN >/dev/null 2>&1", "the setting cannot be read again")
         self.assertEqual(self.cat("BMIN"), "3.44")
 
-    def test_8_unmounts(self):
+    def test_8_mtime_is_right_after_a_clock_step(self):
+        """As on a board without a clock, at every boot: setting it cancels the server's timer."""
+        names = ("IDN", "pack")
+        for now in (1000000000, 1800000000, 1500000000):
+            before = {name: self.mtime(name) for name in names}
+            self.run_in_guest(f"date -s @{now}")
+            for name in names:
+                self.wait_in_guest(f"[ $(stat -c %Y /mnt/{name}) != {before[name]} ]",
+                                   f"the time of {name} stays")
+                self.assertTrue(now - 3600 < self.mtime(name) <= now, (now, self.mtime(name)))
+
+    def mtime(self, name):
+        return int(self.run_in_guest(f"stat -c %Y /mnt/{name}"))
+
+    def test_90_unmounts(self):
         self.run_in_guest("umount /mnt")
         self.wait_in_guest("! pidof bmsfs >/dev/null", "bmsfs does not end")
         said = self.log()
@@ -170,7 +184,7 @@ class Usb(unittest.TestCase):
         self.assertIn("was unmounted", said)
         self.assertNotIn("WARNING", self.guest.said())
 
-    def test_9_probe(self):
+    def test_91_probe(self):
         before = len(self.simulator.requests())
         self.assertEqual(self.run_in_guest("bmsfs --probe"),
                          "/dev/ttyUSB0, 56000 baud, address 1: REC BMS 1Q VICTRON (model 1q)\n"
