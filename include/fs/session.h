@@ -159,6 +159,8 @@ static inline struct branch *branch_of(struct fs *fs, uint64_t ino)
 
 /* reply.c: every request in words and its answer, if the mount says -d. */
 void request_tell(fuse_req_t req, uint64_t ino, const char *what, const char *detail);
+void piece_tell(fuse_req_t req, uint64_t ino, const char *what, size_t size, off_t offset,
+		const char *how);
 void answer_tell(const struct fs *fs, uint64_t ino, const char *answer);
 void reply_error(fuse_req_t req, uint64_t ino, int error); /* 0 or -errno */
 void reply_text(fuse_req_t req, uint64_t ino, const char *text, size_t size);
@@ -178,17 +180,25 @@ void attr_check_clock(struct fs *fs);
 /* Makes the kernel drop the times of all inodes. */
 void attr_refresh(struct fs *fs);
 
-/* file.c. Replies: open: open or error; read: buf or error; write: write or error. */
+/* file.c. Replies: open: open or error; read: buf or error. */
 void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	       struct fuse_file_info *info);
-void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, off_t offset,
-		struct fuse_file_info *info);
 void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void handle_free(struct handle *handle);
 
+struct parked *parked_new(fuse_req_t req, uint64_t ino, enum parked_kind kind,
+			  const struct fuse_file_info *info);
+void parked_free(struct parked *parked);
+void parked_fail(struct parked *parked, int error);
+
 /* Answers a parked request because the server ends or its file is gone. */
 void parked_abandon(struct parked *parked);
+
+/* write.c. Replies: write or error. */
+void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, off_t offset,
+		struct fuse_file_info *info);
+void write_abandon(struct parked *parked); /* as parked_abandon() */
 
 /* poll.c. Replies: poll or error. */
 void poll_begin(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,

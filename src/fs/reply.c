@@ -40,6 +40,17 @@ void request_tell(fuse_req_t req, uint64_t ino, const char *what, const char *de
 		       (int)fuse_req_ctx(req)->pid);
 }
 
+void piece_tell(fuse_req_t req, uint64_t ino, const char *what, size_t size, off_t offset,
+		const char *how)
+{
+	char detail[64];
+
+	if (!fs_of(req)->config.debug)
+		return;
+	snprintf(detail, sizeof(detail), "%zu@%lld%s", size, (long long)offset, how);
+	request_tell(req, ino, what, detail);
+}
+
 void answer_tell(const struct fs *fs, uint64_t ino, const char *answer)
 {
 	char path[FS_PATH_MAX];
