@@ -55,7 +55,7 @@ struct options {
 
 /*
  * Reads the command line and the configuration file that it names. Under a name that begins with
- * "mount." it is a helper of mount(8). Returns 0; -EINVAL with one sentence in @reason; -ENOMEM.
+ * "mount." it is a helper of mount(8). Returns 0, or -errno with one sentence in @reason.
  * Strings of @options live until options_free() and as long as @argv.
  */
 int options_parse(struct options *options, int argc, char *argv[], char *reason, size_t size);

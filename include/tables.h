@@ -11,7 +11,7 @@
 /*
  * Adds one file. Files at or below @mountpoint (absolute, or NULL) are refused: once it is mounted,
  * they would be ours to serve. Returns 0; -EINVAL with file, line and reason in @error, also for
- * what is no regular file, too long, or cannot be read; -ENOMEM.
+ * what is not a regular file or is too long; -ENOMEM; -errno if it cannot be read.
  */
 int tables_add_file(struct instruction_table *table, const char *file, const char *mountpoint,
 		    struct table_error *error);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "base/ini.h"
 #include "nsec.h"
 #include "options.h"
 #include "protocol/value.h"
@@ -185,7 +185,6 @@ static const struct key keys[] = {
 	  .help = "other users have access" },
 };
 
-_Static_assert(ARRAY_SIZE(keys) <= 64, "a bit for each");
 _Static_assert(sizeof("nodev,nosuid,noexec,noatime,sync,dirsync") <=
 		       sizeof(((struct options *)0)->kernel),
 	       "all kernel options at once");
@@ -255,7 +254,6 @@ struct parser {
 	char *config_room; /* and in options->config */
 	unsigned words;    /* that were taken for places */
 	uint64_t kernel;   /* rows of passed[] for the kernel, a bit each */
-	uint64_t config;   /* rows of keys[] that the configuration file has, a bit each */
 	bool list_detail;
 	bool sloppy; /* mount(8) says that unknown options do not matter */
 	char *reason;
@@ -557,7 +555,6 @@ static int take_pair(void *user, const char *name, const char *value)
 	struct parser *parser = user;
 	const struct key *key = find_key(name, strlen(name));
 	const char *text = parser->config_room;
-	uint64_t bit;
 
 	/* A line of the file is longer than its value, so there is room for all. */
 	parser->config_room = stpcpy(parser->config_room, value) + 1;
@@ -569,11 +566,7 @@ static int take_pair(void *user, const char *name, const char *value)
 		return set_place(parser, &places[i], text);
 	}
 	if (!key)
-		return refuse(parser, "%s: unknown; bmsfs --help lists the options", name);
-	bit = UINT64_C(1) << (key - keys);
-	if (parser->config & bit && key->kind != KEY_FILES)
-		return refuse(parser, "%s comes twice", name);
-	parser->config |= bit;
+		return refuse(parser, "%s: unknown key; bmsfs --help lists the options", name);
 	return key->value ? set_key(parser, key, text) : take_yes_or_no(parser, key, text);
 }
 
@@ -584,10 +577,11 @@ static int take_config(struct parser *parser, const char *file)
 
 	if (options->config)
 		return refuse(parser, "%s: one configuration file only", file);
-	options->config = malloc(CONFIG_FILE_MAX);
+	options->config = malloc(INI_FILE_MAX);
 	parser->config_room = options->config;
 	if (options->config)
-		err = config_read(file, take_pair, parser, parser->reason, parser->size);
+		err = ini_read(file, "instructions", take_pair, parser, parser->reason,
+			       parser->size);
 	if (err == -ENOMEM)
 		snprintf(parser->reason, parser->size, "out of memory");
 	return err;

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <glob.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/textfile.h"
 #include "fs/mount.h"
@@ -17,18 +16,16 @@ static int refuse(struct table_error *error, const char *file, const char *reaso
 int tables_add_file(struct instruction_table *table, const char *file, const char *mountpoint,
 		    struct table_error *error)
 {
-	size_t length;
-	char *text;
+	struct textfile text;
 	int err;
 
 	if (mountpoint && mount_contains(mountpoint, file))
 		return refuse(error, file, "is at or below MOUNTPOINT, keep it elsewhere");
-	err = textfile_read(file, TABLES_FILE_MAX, &text, &length, error->text,
-			    sizeof(error->text));
+	err = textfile_read(&text, file, TABLES_FILE_MAX, error->text, sizeof(error->text));
 	if (err)
 		return err;
-	err = instruction_table_add(table, file, text, length, error);
-	free(text);
+	err = instruction_table_add(table, file, text.text, text.length, error);
+	textfile_free(&text);
 	return err;
 }
 

@@ -4,13 +4,23 @@
 #define BMSFS_BASE_TEXTFILE_H
 
 #include <stddef.h>
+#include <sys/types.h>
+
+struct textfile {
+	char *text; /* not ended by NUL */
+	size_t length;
+	uid_t owner;
+	mode_t mode;
+};
 
 /*
- * Reads @file, which must be a regular file of at most @max bytes, into @text, which the caller
- * frees. Nothing else is even opened: opening some devices has consequences. Returns 0; -EINVAL with
- * "FILE: why not" in @reason; -ENOMEM.
+ * Reads the file at @path, which must be a regular file of at most @max bytes. Nothing else is even
+ * opened: opening some devices has consequences. Returns 0; -ENOMEM; -EINVAL if it is another kind of
+ * file or longer; or the -errno of stat(2), open(2) or read(2). Then @reason has "PATH: why not".
  */
-int textfile_read(const char *file, size_t max, char **text, size_t *length, char *reason,
-		  size_t size);
+int textfile_read(struct textfile *file, const char *path, size_t max, char *reason, size_t size);
+
+/* Frees the text, and overwrites it first: it may hold a secret. */
+void textfile_free(struct textfile *file);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define CONFIG_TEXT_MAX 192 /* a value of the file, as its lines are short */
+#define CONFIG_TEXT_MAX 192 /* no line of the file holds a longer value */
 
 struct mqtt_config {
 	char host[CONFIG_TEXT_MAX]; /* a name, an address, or the path of a Unix socket */
@@ -15,6 +15,8 @@ struct mqtt_config {
 	char discovery[64]; /* Home Assistant's prefix, or "" for none */
 	char name[33], title[64];
 	int port, expire_after, interval, patience; /* times in seconds */
+	bool tls;              /* with the system's authorities, unless ca names others */
+	bool allow_clear_text; /* the password may reach another machine without TLS */
 	bool allow_write;
 };
 
@@ -22,16 +24,20 @@ struct mqtt_config {
 void config_init(struct mqtt_config *config);
 
 /*
- * Reads @file. Returns 0; -ENOENT; -EACCES if it holds a password and others can read it, or
- * -EINVAL if a line of it is wrong. @reason then has a sentence.
+ * Reads @file. Returns 0; -ENOENT; -EACCES if it holds a password and others can read it; -EINVAL if
+ * a line of it is wrong; or what else reading a file returns. Then @reason has a sentence, which
+ * repeats no value.
  */
 int config_read(struct mqtt_config *config, const char *file, char *reason, size_t size);
 
-/* Takes one pair as the file would. Returns 0, or -EINVAL with a sentence. */
+/* Takes one pair as the file would. As an ini_take. */
 int config_set(struct mqtt_config *config, const char *key, const char *value, char *reason,
 	       size_t size);
 
-/* Derives what was not given, the name from the last part of @mount. As config_set(). */
+/*
+ * Derives what was not given, the name from the last part of @mount, and checks the whole. Returns 0,
+ * or -EINVAL with a sentence.
+ */
 int config_finish(struct mqtt_config *config, const char *mount, char *reason, size_t size);
 
 #endif

@@ -22,6 +22,9 @@
 #define WISHES_MAX      32
 #define TOPIC_MAX       256
 
+/* Where OpenSSL looks by itself; libmosquitto wants a place named before it takes a certificate. */
+#define SYSTEM_CERTIFICATES "/etc/ssl/certs"
+
 struct broker {
 	const struct mqtt_config *config;
 	struct mosquitto *mosq;
@@ -198,9 +201,12 @@ static int configure_tls(struct broker *broker)
 	const char *key = *config->key ? config->key : NULL;
 	int error;
 
-	if (!*config->ca)
+	if (!config->tls)
 		return 0;
-	error = mosquitto_tls_set(broker->mosq, config->ca, NULL, cert, key, NULL);
+	error = mosquitto_tls_set(broker->mosq, *config->ca ? config->ca : NULL,
+				  *config->ca ? NULL : SYSTEM_CERTIFICATES, cert, key, NULL);
+	if (!error && !*config->ca)
+		error = mosquitto_int_option(broker->mosq, MOSQ_OPT_TLS_USE_OS_CERTS, 1);
 	if (!error)
 		return 0;
 	say("ca, cert or key: %s",

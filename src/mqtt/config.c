@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
+/*
+ * The configuration of bmsfs-mqtt. Its messages name file, line and key and repeat no value: any
+ * line may hold the password by mistake.
+ */
 #include "mqtt/config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ini.h>
+#include <mosquitto.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <strings.h>
+
+#include "base/ini.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+#define HOST_CHARACTERS NAME_CHARACTERS ".:%"
 
+#define PORT           1883
+#define PORT_TLS       8883
 #define EXPIRE_AFTER_S 30
 #define REPEATED       3 /* as often as a value is told before it expires */
 
-enum kind { TEXT, TOPIC, NAME, NUMBER, YES_NO };
+enum kind { TEXT, SECRET, HOST, TOPIC, NAME, NUMBER, YES_NO };
 
 static const struct key {
 	const char *name;
@@ -33,13 +41,15 @@ static const struct key {
 #field, kind, offsetof(struct mqtt_config, field), min, \
 			sizeof(((struct mqtt_config *)0)->field) - 1    \
 	}
-	KEY(host, TEXT, 1),
+	KEY(host, HOST, 1),
 	NUMBER_KEY(port, 1, 65535),
 	KEY(username, TEXT, 0),
-	KEY(password, TEXT, 0),
+	KEY(password, SECRET, 0),
+	KEY(tls, YES_NO, 0),
 	KEY(ca, TEXT, 0),
 	KEY(cert, TEXT, 0),
 	KEY(key, TEXT, 0),
+	KEY(allow_clear_text, YES_NO, 0),
 	KEY(prefix, TOPIC, 1),
 	KEY(discovery, TOPIC, 0),
 	KEY(name, NAME, 1),
@@ -52,15 +62,23 @@ static const struct key {
 #undef NUMBER_KEY
 };
 
-struct reading {
-	struct mqtt_config *config;
-	FILE *file;
-	char *reason;
-	size_t size;
-	bool failed, long_line;
+/* What a value of each kind must be, behind its least and greatest number or length. */
+static const char *const rules[] = {
+	[TEXT] = " bytes of UTF-8",
+	[SECRET] = " bytes",
+	[HOST] = " characters of a host name, an IP address or the path of a Unix socket",
+	[TOPIC] = " letters, digits, _ and -, with single slashes between",
+	[NAME] = " letters, digits, _ and -",
+	[NUMBER] = ", a whole number",
 };
 
-__attribute__((format(printf, 4, 5))) static int refuse(int error, char *reason, size_t size,
+struct reading {
+	struct mqtt_config *config;
+	char *reason;
+	size_t size;
+};
+
+__attribute__((format(printf, 3, 4))) static int refuse(char *reason, size_t size,
 							const char *format, ...)
 {
 	va_list args;
@@ -68,7 +86,7 @@ __attribute__((format(printf, 4, 5))) static int refuse(int error, char *reason,
 	va_start(args, format);
 	vsnprintf(reason, size, format, args);
 	va_end(args);
-	return error;
+	return -EINVAL;
 }
 
 void config_init(struct mqtt_config *config)
@@ -90,6 +108,11 @@ static const struct key *find_key(const char *name)
 	return NULL;
 }
 
+static bool is_made_of(const char *text, const char *characters)
+{
+	return !text[strspn(text, characters)];
+}
+
 /* Levels that are neither empty nor wildcards. */
 static bool is_topic(const char *text)
 {
@@ -97,22 +120,34 @@ static bool is_topic(const char *text)
 
 	if (!length)
 		return true;
-	return strspn(text, NAME_CHARACTERS "/") == length && text[0] != '/' &&
-	       text[length - 1] != '/' && !strstr(text, "//");
+	return is_made_of(text, NAME_CHARACTERS "/") && text[0] != '/' && text[length - 1] != '/' &&
+	       !strstr(text, "//");
 }
 
-static bool is_name(const char *text)
+static bool fits(enum kind kind, const char *value)
 {
-	return text[strspn(text, NAME_CHARACTERS)] == '\0';
+	switch (kind) {
+	case TEXT:
+		return !mosquitto_validate_utf8(value, (int)strlen(value));
+	case HOST:
+		return value[0] == '/' || is_made_of(value, HOST_CHARACTERS);
+	case TOPIC:
+		return is_topic(value);
+	case NAME:
+		return is_made_of(value, NAME_CHARACTERS);
+	case SECRET:
+	case NUMBER:
+	case YES_NO:
+		break;
+	}
+	return true;
 }
 
 static int set_text(const struct key *key, char *target, const char *value)
 {
 	size_t length = strlen(value);
 
-	if (length < (size_t)key->min || length > (size_t)key->max)
-		return -EINVAL;
-	if ((key->kind == TOPIC && !is_topic(value)) || (key->kind == NAME && !is_name(value)))
+	if (length < (size_t)key->min || length > (size_t)key->max || !fits(key->kind, value))
 		return -EINVAL;
 	memcpy(target, value, length + 1);
 	return 0;
@@ -141,6 +176,8 @@ static int set_value(const struct key *key, void *target, const char *value)
 {
 	switch (key->kind) {
 	case TEXT:
+	case SECRET:
+	case HOST:
 	case TOPIC:
 	case NAME:
 		return set_text(key, target, value);
@@ -158,103 +195,27 @@ int config_set(struct mqtt_config *config, const char *name, const char *value, 
 	const struct key *key = find_key(name);
 
 	if (!key)
-		return refuse(-EINVAL, reason, size, "there is no key \"%s\"", name);
+		return refuse(reason, size, "unknown key; bmsfs-mqtt(1) lists the keys");
 	if (!set_value(key, (char *)config + key->offset, value))
-		return 0;
-	switch (key->kind) {
-	case NUMBER:
-		return refuse(-EINVAL, reason, size, "%s: \"%s\" is no number from %d to %d", name,
-			      value, key->min, key->max);
-	case YES_NO:
-		return refuse(-EINVAL, reason, size, "%s: neither yes nor no", name);
-	case TOPIC:
-	case NAME:
-		return refuse(-EINVAL, reason, size,
-			      "%s: \"%s\" is not letters, digits, _ and -%s, %d to %d of them",
-			      name, value, key->kind == TOPIC ? " between slashes" : "", key->min,
-			      key->max);
-	case TEXT:
-		break;
-	}
-	/* The value may be a secret. */
-	return refuse(-EINVAL, reason, size, "%s: shorter or longer than it may be", name);
+		return key->kind == SECRET && *value ? INI_SECRET : 0;
+	if (key->kind == YES_NO)
+		return refuse(reason, size, "%s: must be yes or no", name);
+	return refuse(reason, size, "%s: must be %d to %d%s", name, key->min, key->max,
+		      rules[key->kind]);
 }
 
-static int take_pair(void *user, const char *section, const char *name, const char *value)
+static int take_pair(void *user, const char *name, const char *value)
 {
 	struct reading *reading = user;
 
-	if (reading->failed)
-		return 0;
-	if (*section)
-		refuse(0, reading->reason, reading->size, "there are no sections here");
-	else if (!config_set(reading->config, name, value, reading->reason, reading->size))
-		return 1;
-	reading->failed = true;
-	return 0;
-}
-
-/* As fgets(3) for inih, which takes what is behind its longest line for another one. */
-static char *next_line(char *buffer, int size, void *user)
-{
-	struct reading *reading = user;
-	char *line = reading->long_line ? NULL : fgets(buffer, size, reading->file);
-
-	if (line && !strchr(line, '\n') && strlen(line) == (size_t)size - 1)
-		reading->long_line = true;
-	return line;
-}
-
-static int check_secret(const struct reading *reading, const char *file)
-{
-	struct stat stat;
-	mode_t others;
-
-	if (!*reading->config->password)
-		return 0;
-	if (fstat(fileno(reading->file), &stat) < 0)
-		return -errno;
-	/* A group, or the access list that shows as one, may be how somebody else lets us read it. */
-	others = S_IRWXO | (stat.st_uid == geteuid() ? S_IRWXG : 0);
-	if (stat.st_mode & others)
-		return refuse(-EACCES, reading->reason, reading->size,
-			      "%s has a password, but not only its owner can read it: chmod 600",
-			      file);
-	return 0;
-}
-
-static int read_pairs(struct reading *reading, const char *file)
-{
-	char copy[256];
-	int line = ini_parse_stream(next_line, reading, take_pair, reading);
-
-	if (reading->long_line)
-		return refuse(-EINVAL, reading->reason, reading->size, "%s: a line is too long",
-			      file);
-	if (line && !reading->failed)
-		return refuse(-EINVAL, reading->reason, reading->size,
-			      "%s:%d: not a line \"name = value\"", file, line);
-	if (line) {
-		snprintf(copy, sizeof(copy), "%s", reading->reason);
-		return refuse(-EINVAL, reading->reason, reading->size, "%s:%d: %s", file, line,
-			      copy);
-	}
-	return check_secret(reading, file);
+	return config_set(reading->config, name, value, reading->reason, reading->size);
 }
 
 int config_read(struct mqtt_config *config, const char *file, char *reason, size_t size)
 {
 	struct reading reading = { .config = config, .reason = reason, .size = size };
-	int ret;
 
-	reading.file = fopen(file, "re");
-	if (!reading.file) {
-		ret = -errno;
-		return refuse(ret, reason, size, "%s: %s", file, strerror(-ret));
-	}
-	ret = read_pairs(&reading, file);
-	fclose(reading.file);
-	return ret;
+	return ini_read(file, NULL, take_pair, &reading, reason, size);
 }
 
 static const char *last_part(const char *path, size_t *length)
@@ -269,6 +230,38 @@ static const char *last_part(const char *path, size_t *length)
 	return start;
 }
 
+/* Whether what is sent to @host stays on this machine. */
+static bool is_local(const char *host)
+{
+	struct in6_addr six;
+	struct in_addr four;
+
+	if (host[0] == '/' || !strcasecmp(host, "localhost"))
+		return true;
+	if (inet_pton(AF_INET, host, &four) == 1)
+		return ntohl(four.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+static int finish_security(struct mqtt_config *config, char *reason, size_t size)
+{
+	config->tls |= *config->ca != '\0';
+	if (!config->port)
+		config->port = config->tls ? PORT_TLS : PORT;
+	if (config->port == PORT_TLS && !config->tls)
+		return refuse(reason, size, "port: %d is for TLS; add tls = yes", PORT_TLS);
+	if (!*config->cert != !*config->key)
+		return refuse(reason, size, "cert and key: one is missing; give both");
+	if (*config->cert && !config->tls)
+		return refuse(reason, size, "cert and key: of use with TLS only; add tls = yes");
+	if (*config->password && !config->tls && !is_local(config->host) &&
+	    !config->allow_clear_text)
+		return refuse(reason, size,
+			      "password: would reach another machine in clear text; add tls = yes, "
+			      "or allow_clear_text = yes");
+	return 0;
+}
+
 int config_finish(struct mqtt_config *config, const char *mount, char *reason, size_t size)
 {
 	int least = REPEATED * config->interval;
@@ -276,13 +269,12 @@ int config_finish(struct mqtt_config *config, const char *mount, char *reason, s
 	size_t length;
 	const char *last = last_part(mount, &length);
 
-	if (!config->port)
-		config->port = *config->ca ? 8883 : 1883;
 	if (!config->expire_after)
 		config->expire_after = least > EXPIRE_AFTER_S ? least : EXPIRE_AFTER_S;
 	if (config->expire_after < least)
-		return refuse(-EINVAL, reason, size, "expire_after is less than %d times interval",
-			      REPEATED);
+		return refuse(reason, size,
+			      "expire_after: less than %d times interval; make it %d or more",
+			      REPEATED, least);
 	if (!*config->name) {
 		snprintf(name, sizeof(name), "%.*s", (int)length, last);
 		if (config_set(config, "name", name, reason, size))
@@ -290,9 +282,5 @@ int config_finish(struct mqtt_config *config, const char *mount, char *reason, s
 	}
 	if (!*config->title)
 		memcpy(config->title, config->name, sizeof(config->name));
-	if (!*config->cert != !*config->key)
-		return refuse(-EINVAL, reason, size, "cert and key go together");
-	if (*config->cert && !*config->ca)
-		return refuse(-EINVAL, reason, size, "cert and key need ca");
-	return 0;
+	return finish_security(config, reason, size);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -432,6 +433,8 @@ int main(int argc, char **argv)
 
 	if (descriptors_fill())
 		return EXIT_FAILURE;
+	/* No core file, and no other program of this user, may see the password. */
+	prctl(PR_SET_DUMPABLE, 0);
 	if (parse(argc, argv, &arguments, &status))
 		return status;
 	bridge.mount = argv[optind];

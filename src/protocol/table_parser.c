@@ -2,33 +2,8 @@
 #include "table_parser.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <ini.h>
-
-int parser_fail(struct parser *parser, unsigned line, const char *format, ...)
-{
-	char *text = parser->error->text;
-	size_t size = sizeof(parser->error->text);
-	va_list args;
-	int used;
-
-	used = snprintf(text, size, "%.120s:%u: ", parser->file, line);
-	if (used < 0)
-		return -EINVAL;
-	va_start(args, format);
-	vsnprintf(text + used, size - (size_t)used, format, args);
-	va_end(args);
-	/* What a file holds must not reach anybody's terminal as it is. */
-	for (char *c = text + used; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	parser->failed = parser->line ? parser->line : 1;
-	return -EINVAL;
-}
 
 struct entry *parser_find(struct parser *parser, const char *name, int model)
 {
@@ -280,36 +255,6 @@ static int orders_check(struct parser *parser)
 	return 0;
 }
 
-/* Copies the next line for inih, which would cut a long one in two. */
-static char *parser_read(char *buffer, int size, void *user)
-{
-	struct parser *parser = user;
-	const char *line = parser->text, *end;
-	size_t left = (size_t)(parser->end - line), length;
-
-	if (!left || parser->failed)
-		return NULL;
-	end = memchr(line, '\n', left);
-	length = end ? (size_t)(end - line) + 1 : left;
-	parser->line++;
-	if (length > (size_t)size - 1 || memchr(line, 0, length)) {
-		parser_fail(parser, parser->line, "a line has at most %d characters and no NUL",
-			    size - 2);
-		return NULL;
-	}
-	memcpy(buffer, line, length);
-	buffer[length] = 0;
-	parser->text += length;
-
-	parser->indented = line[0] == ' ' || line[0] == '\t';
-	if (buffer[strspn(buffer, " \t\r\n")] == '[' && !(parser->indented && parser->entries)) {
-		if (section_finish(parser) < 0)
-			return NULL;
-		parser->section = parser->line;
-	}
-	return buffer;
-}
-
 /* "key" or "key.model"; on success a new entry without its value. */
 static int entry_open(struct parser *parser, const char *name)
 {
@@ -321,117 +266,102 @@ static int entry_open(struct parser *parser, const char *name)
 	while (key->name && (strlen(key->name) != length || strncmp(key->name, name, length)))
 		key++;
 	if (!key->name)
-		return parser_fail(parser, parser->line, "there is no key '%.*s'", TABLE_QUOTE,
+		return parser_fail(parser, parser->ini.line, "there is no key '%.*s'", TABLE_QUOTE,
 				   name);
 	if (dot && !key->per_model)
-		return parser_fail(parser, parser->line, "'%s' is the same for all models",
+		return parser_fail(parser, parser->ini.line, "'%s' is the same for all models",
 				   key->name);
 	entry->model = dot ? model_find(parser->table, dot + 1) : MODEL_UNKNOWN;
 	if (dot && entry->model == MODEL_UNKNOWN)
-		return parser_fail(parser, parser->line, "there is no model '%.*s'", TABLE_QUOTE,
-				   dot + 1);
-	if (parser_find(parser, key->name, entry->model))
-		return parser_fail(parser, parser->line, "'%.*s' comes twice", TABLE_QUOTE, name);
+		return parser_fail(parser, parser->ini.line, "there is no model '%.*s'",
+				   TABLE_QUOTE, dot + 1);
 	entry->key = key;
-	entry->line = parser->line;
+	entry->line = parser->ini.line;
 	entry->value[0] = 0;
 	parser->entries++;
 	return 0;
 }
 
-/* The length of @value before a comment, which inih does not cut off an indented line. */
-static size_t value_length(const char *value)
+static int entry_append(struct parser *parser, struct entry *entry)
 {
-	const char *comment = strstr(value, " ;"), *tab = strstr(value, "\t;");
-	size_t length;
-
-	if (!comment || (tab && tab < comment))
-		comment = tab;
-	length = comment ? (size_t)(comment - value) : strlen(value);
-	while (length && (value[length - 1] == ' ' || value[length - 1] == '\t'))
-		length--;
-	return length;
-}
-
-static int entry_append(struct parser *parser, struct entry *entry, const char *value)
-{
-	size_t used = strlen(entry->value), length = value_length(value);
+	const char *value = parser->ini.value;
+	size_t used = strlen(entry->value), length = strlen(value);
 	bool blank = used && length;
 
 	for (size_t i = 0; i < length; i++)
 		if ((value[i] < ' ' && value[i] != '\t') || value[i] > '~')
-			return parser_fail(parser, parser->line, "%s: only printable ASCII",
+			return parser_fail(parser, parser->ini.line, "%s: only printable ASCII",
 					   entry->key->name);
 	if (used + blank + length >= sizeof(entry->value))
-		return parser_fail(parser, parser->line, "%s: longer than %zu characters",
+		return parser_fail(parser, parser->ini.line, "%s: longer than %zu characters",
 				   entry->key->name, sizeof(entry->value) - 1);
 	if (blank)
 		entry->value[used++] = ' ';
-	memcpy(entry->value + used, value, length);
-	entry->value[used + length] = 0;
+	memcpy(entry->value + used, value, length + 1);
 	return 0;
 }
 
-/* inih calls this for a key, and again, with the same name, for each indented line below it. */
-static int parser_key(struct parser *parser, const char *section, const char *name,
-		      const char *value)
+static int take_section(struct parser *parser)
+{
+	size_t length = strlen(parser->ini.name);
+	int rc = section_finish(parser);
+
+	if (rc < 0)
+		return rc;
+	if (length >= sizeof(parser->name))
+		return parser_fail(parser, parser->ini.line, "the name of a section is too long");
+	memcpy(parser->name, parser->ini.name, length + 1);
+	parser->keys = section_kind_find(parser->name)->keys;
+	parser->section = parser->ini.line;
+	return 0;
+}
+
+static int take_key(struct parser *parser)
 {
 	struct entry *entry = &parser->entry[parser->entries];
-	size_t length = strlen(section);
 	int rc;
 
 	if (!parser->section)
-		return parser_fail(parser, parser->line, "a key before the first [section]");
-	if (!parser->entries) {
-		if (length >= sizeof(parser->name))
-			return parser_fail(parser, parser->section,
-					   "the name of a section is too long");
-		memcpy(parser->name, section, length + 1);
-		parser->keys = section_kind_find(section)->keys;
-	}
-	if (parser->entries && parser->indented) {
-		entry--;
-		if (strcmp(entry->key->name, "description"))
-			return parser_fail(
-				parser, parser->line,
-				"a key starts at the margin; only a description goes on below");
-		return entry_append(parser, entry, value);
-	}
-	rc = entry_open(parser, name);
+		return parser_fail(parser, parser->ini.line, "a key before the first [section]");
+	rc = entry_open(parser, parser->ini.name);
 	if (rc < 0)
 		return rc;
-	if (!value[0])
-		return parser_fail(parser, parser->line, "'%s' has no value", name);
-	return entry_append(parser, entry, value);
+	if (!*parser->ini.value)
+		return parser_fail(parser, parser->ini.line, "'%s' has no value", parser->ini.name);
+	return entry_append(parser, entry);
 }
 
-static int parser_handle(void *user, const char *section, const char *name, const char *value)
+static int take_continuation(struct parser *parser)
 {
-	struct parser *parser = user;
+	struct entry *entry = &parser->entry[parser->entries - 1];
 
-	return !parser->failed && !parser_key(parser, section, name, value);
+	if (strcmp(entry->key->name, "description"))
+		return parser_fail(
+			parser, parser->ini.line,
+			"only a description continues on an indented line; start a key in the "
+			"first column");
+	return entry_append(parser, entry);
 }
 
 static int parser_run(struct parser *parser)
 {
-	int wrong = ini_parse_stream(parser_read, parser, parser_handle, parser);
+	static int (*const take[])(struct parser * parser) = {
+		[INI_SECTION] = take_section,
+		[INI_KEY] = take_key,
+		[INI_CONTINUATION] = take_continuation,
+	};
+	int found, rc = 0;
 
-	if (wrong < 0)
-		return -ENOMEM;
-	/*
-	 * inih goes on behind a line that it does not understand; what fails later may be its fault
-	 */
-	if (wrong && (!parser->failed || (unsigned)wrong < parser->failed))
-		return parser_fail(parser, (unsigned)wrong, "neither [section] nor key = value");
-	if (parser->failed || section_finish(parser) < 0)
-		return -EINVAL;
-	return orders_check(parser);
+	while (!rc && (found = ini_next(&parser->ini)) != INI_END)
+		rc = found < 0 ? found : take[found](parser);
+	if (!rc)
+		rc = section_finish(parser);
+	return rc ? rc : orders_check(parser);
 }
 
 int instruction_table_add(struct instruction_table *table, const char *file, const char *text,
 			  size_t size, struct table_error *error)
 {
-	static const char mark[] = "\xEF\xBB\xBF"; /* of UTF-8, as some editors put it */
 	struct parser *parser = calloc(1, sizeof(*parser));
 	int rc;
 
@@ -439,12 +369,13 @@ int instruction_table_add(struct instruction_table *table, const char *file, con
 	if (!parser)
 		return -ENOMEM;
 	parser->table = table;
-	parser->file = file;
-	parser->error = error;
-	parser->text = text;
-	parser->end = text + size;
-	if (size >= strlen(mark) && !memcmp(text, mark, strlen(mark)))
-		parser->text += strlen(mark);
+	parser->ini = (struct ini){
+		.file = file,
+		.format = INI_SECTIONS | INI_CONTINUED,
+		.reason = error->text,
+		.size = sizeof(error->text),
+	};
+	ini_start(&parser->ini, text, size);
 	rc = parser_run(parser);
 	free(parser);
 	return rc;

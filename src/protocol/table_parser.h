@@ -9,13 +9,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/ini.h"
 #include "protocol/instruction.h"
 
 #define TABLE_DIGITS  "0123456789"
 #define TABLE_LOWER   "abcdefghijklmnopqrstuvwxyz"
 #define TABLE_UPPER   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define TABLE_QUOTE   40 /* characters of a user's text that a message repeats */
-#define TABLE_ENTRIES 64 /* more than all keys for all models; none comes twice */
+#define TABLE_ENTRIES INI_KEYS_MAX
 
 struct parser;
 struct entry;
@@ -40,29 +41,22 @@ struct entry {
 };
 
 /*
- * inih tells neither lines nor where a section starts, so the reader that feeds it counts and looks
- * for both. The keys of a section are kept and applied in the order of the key tables when it ends:
- * a min may then stand before the type that says how to read it.
+ * The keys of a section are kept and applied in the order of the key tables when it ends: a min may
+ * then stand before the type that says how to read it.
  */
 struct parser {
+	struct ini ini;
 	struct instruction_table *table;
-	const char *file;
-	struct table_error *error;
-	const char *text, *end;
-	unsigned line;    /* the line last read */
-	unsigned failed;  /* the line last read when something was wrong, or 0 */
 	unsigned section; /* the line where the open section starts, or 0 */
-	bool indented;    /* the line last read starts with a blank */
-	char name[64];    /* of the open section, known at its first key */
+	char name[64];    /* of the open section */
 	const struct key *keys;
 	size_t entries;
 	struct entry entry[TABLE_ENTRIES];
 	unsigned row_line[INSTRUCTION_MAX], model_line[MODEL_MAX], order_line[ORDER_MAX];
 };
 
-/* Notes what is wrong with @line; returns -EINVAL. */
-__attribute__((format(printf, 3, 4))) int parser_fail(struct parser *parser, unsigned line,
-						      const char *format, ...);
+/* Notes what is wrong with a line; is -EINVAL. */
+#define parser_fail(parser, ...) ini_fail(&(parser)->ini, __VA_ARGS__)
 
 /* The entry of that key and model in the open section, or NULL. */
 struct entry *parser_find(struct parser *parser, const char *key, int model);

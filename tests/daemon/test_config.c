@@ -3,10 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "config.h"
 #include "nsec.h"
 #include "options.h"
 #include "test.h"
@@ -37,7 +35,6 @@ static int place_remove(void **state)
 	struct place *place = *state;
 
 	unlink(FILE_NAME);
-	rmdir("folder");
 	assert_int_equal(chdir("/"), 0);
 	assert_int_equal(rmdir(place->folder), 0);
 	options_free(&place->options);
@@ -155,31 +152,31 @@ static void test_refused(void **state)
 	static const struct {
 		const char *text, *reason;
 	} cases[] = {
-		{ "nonsense = 1", "1: nonsense: unknown; bmsfs --help lists the options" },
-		{ "\n\n# x\nBaud = 56000", "4: Baud: unknown" },
-		{ "nodev = yes", "1: nodev: unknown" },
-		{ "ttl = 1\nttl = 2", "2: ttl comes twice" },
-		{ "ro = no\nro = no", "2: ro comes twice" },
-		{ "device = sim:\ndevice = sim:", "2: DEVICE is given already" },
-		{ "mountpoint = /a\nmountpoint = /b", "2: MOUNTPOINT is given already" },
+		{ "nonsense = 1", "1: nonsense: unknown key; bmsfs --help lists the options" },
+		{ "\n\n# x\nBaud = 56000", "4: Baud: unknown key" },
+		{ "nodev = yes", "1: nodev: unknown key" },
+		{ "ttl = 1\nttl = 2", "2: ttl: given twice; remove one" },
+		{ "ro = no\nro = no", "2: ro: given twice" },
+		{ "device = sim:\ndevice = sim:", "2: device: given twice" },
+		{ "mountpoint = /a\nmountpoint = /b", "2: mountpoint: given twice" },
 		{ "device =", "1: DEVICE is empty" },
 		{ "mountpoint = ; where?", "1: MOUNTPOINT is empty" },
 		{ "ttl = soon", "1: ttl=soon: must be a number of seconds from 0 to 86400" },
 		{ "ttl = 1 # second", "1: ttl=1 # second: must be" },
 		{ "ttl =", "1: ttl=: must be" },
-		{ "baud = 56000\nbaud2 = 1", "2: baud2: unknown" },
+		{ "baud = 56000\nbaud2 = 1", "2: baud2: unknown key" },
 		{ "unlock = true", "1: unlock = true: must be yes or no" },
 		{ "unlock =", "1: unlock = : must be yes or no" },
-		{ "unlock", "1: not a line \"name = value\"" },
+		{ "unlock", "1: not a line \"key = value\"" },
 		{ "unlock\nttl = x", "1: not a line" },
-		{ "= 1", "1: : unknown" },
+		{ "= 1", "1: not a line" },
 		{ "instructions =", "1: instructions=: a file is missing" },
-		{ "[house]\nttl = 1", "1: there are no sections here" },
-		{ "ttl = 1\n[house]", "2: there are no sections here" },
-		{ "ttl = 1\n baud = 1", "2: a key starts at the margin" },
-		{ " ttl = 1", "1: a key starts at the margin" },
-		{ "ttl = 1\x1B[31m", "1: not a text" },
-		{ "ttl\x7F = 1", "1: not a text" },
+		{ "[house]\nttl = 1", "1: this file has no sections; remove this line" },
+		{ "ttl = 1\n[house]", "2: this file has no sections" },
+		{ "ttl = 1\n baud = 1", "2: an indented line; start the key in the first column" },
+		{ " ttl = 1", "1: an indented line" },
+		{ "ttl = 1\x1B[31m", "1: a control character" },
+		{ "ttl\x7F = 1", "1: a control character" },
 	};
 	struct place *place = *state;
 
@@ -191,36 +188,6 @@ static void test_refused(void **state)
 			fail_msg("%s: \"%s\", expected %s", cases[i].text, place->reason,
 				 cases[i].reason);
 	}
-}
-
-static void test_lengths(void **state)
-{
-	struct place *place = *state;
-	char text[CONFIG_FILE_MAX + 1];
-
-	/* One line, the longest that is taken, and one character more. */
-	memset(text, 'x', sizeof(text));
-	memcpy(text, "instructions=", 13);
-	put_file(text, 199);
-	assert_int_equal(parse(place, "-c" FILE_NAME, "sim:", "/m"), 0);
-	assert_int_equal(strlen(place->options.instructions[0]), 199 - 13);
-	put_file(text, 200);
-	assert_int_equal(parse(place, "-c" FILE_NAME, "sim:", "/m"), -EINVAL);
-	assert_string_equal(place->reason, FILE_NAME ":1: the line is too long");
-
-	/* The longest file. */
-	memset(text, '\n', sizeof(text));
-	memcpy(text + CONFIG_FILE_MAX - 5, "ttl=7", 5);
-	put_file(text, CONFIG_FILE_MAX);
-	assert_int_equal(parse(place, "-c" FILE_NAME, "sim:", "/m"), 0);
-	assert_int_equal(place->options.ttl, 7 * NSEC_PER_SEC);
-	put_file(text, CONFIG_FILE_MAX + 1);
-	assert_int_equal(parse(place, "-c" FILE_NAME, "sim:", "/m"), -EINVAL);
-	assert_string_equal(place->reason, FILE_NAME ": longer than 16 KiB");
-
-	put_file("ttl\0=1\n", 7);
-	assert_int_equal(parse(place, "-c" FILE_NAME, "sim:", "/m"), -EINVAL);
-	assert_string_equal(place->reason, FILE_NAME ":1: not a text");
 }
 
 static void test_many_files(void **state)
@@ -239,25 +206,11 @@ static void test_unreadable(void **state)
 {
 	struct place *place = *state;
 
-	assert_int_equal(parse(place, "-c" FILE_NAME, NULL, NULL), -EINVAL);
+	assert_int_equal(parse(place, "-c" FILE_NAME, NULL, NULL), -ENOENT);
 	assert_string_equal(place->reason, FILE_NAME ": No such file or directory");
-	assert_int_equal(mkdir("folder", 0700), 0);
-	assert_int_equal(parse(place, "-cfolder", NULL, NULL), -EINVAL);
-	assert_string_equal(place->reason, "folder: not a regular file");
-	/* Waiting for its writer would take forever. */
-	assert_int_equal(mkfifo(FILE_NAME, 0600), 0);
-	assert_int_equal(parse(place, "-c" FILE_NAME, NULL, NULL), -EINVAL);
-	assert_string_equal(place->reason, FILE_NAME ": not a regular file");
-	assert_int_equal(parse(place, "-c", "", NULL), -EINVAL);
+	assert_int_equal(parse(place, "-c", "", NULL), -ENOENT);
 	assert_int_equal(parse(place, "sim:", "/m", "-c"), -EINVAL);
 	assert_string_equal(place->reason, "-c: something must follow");
-	if (geteuid() == 0)
-		return;
-	unlink(FILE_NAME);
-	put_file("", 0);
-	assert_int_equal(chmod(FILE_NAME, 0), 0);
-	assert_int_equal(parse(place, "-c" FILE_NAME, NULL, NULL), -EINVAL);
-	assert_string_equal(place->reason, FILE_NAME ": Permission denied");
 }
 
 static void test_two_files(void **state)
@@ -276,7 +229,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(test_places, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(test_refused, place_make, place_remove),
-		cmocka_unit_test_setup_teardown(test_lengths, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(test_many_files, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(test_unreadable, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(test_two_files, place_make, place_remove),

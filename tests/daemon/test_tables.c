@@ -85,7 +85,7 @@ static void test_matching(void **state)
 static void assert_refused(struct place *place, const char *file, const char *mountpoint,
 			   const char *reason)
 {
-	assert_int_equal(tables_add_file(&place->table, file, mountpoint, &place->error), -EINVAL);
+	assert_true(tables_add_file(&place->table, file, mountpoint, &place->error) < 0);
 	if (!strstr(place->error.text, reason) || strncmp(place->error.text, file, strlen(file)))
 		fail_msg("\"%s\" is not about %s: %s", place->error.text, file, reason);
 }

@@ -183,13 +183,16 @@ class Instructions(unittest.TestCase):
             self.assertIn(text.format(value), words)
 
     def test_diagnostics(self):
-        """Each message of the loader is there, and each that is there is one of its."""
+        """Each message of the loader and its reader is there, and no others are."""
+        pages = self.page + (ROOT / "docs/bmsfs.conf.5").read_text()
         shown = [line.replace("\\&", "") for block in
-                 re.findall(r"^\.Bd -literal -compact\n(.*?)^\.Ed$", self.page, re.M | re.S)
+                 re.findall(r"^\.Bd -literal -compact\n(.*?)^\.Ed$", pages, re.M | re.S)
                  for line in block.splitlines()]
-        calls = re.findall(r'parser_fail\(\s*\w+,\s*[^"]*?((?:"[^"]*"\s*)+)[,)]',
-                           self.source.replace("table_parser.h", ""))
-        formats = ["".join(re.findall(r'"([^"]*)"', call)) for call in calls]
+        reader = (ROOT / "src/base/ini.c").read_text().replace(r"\"", "''")
+        calls = re.findall(r'(?:parser|ini)_fail\(\s*\w+,\s*[^"]*?((?:"[^"]*"\s*)+)[,)]',
+                           self.source.replace("table_parser.h", "") + reader)
+        formats = ["".join(re.findall(r'"([^"]*)"', call)).replace("''", '"') for call in calls]
+        formats.remove("%s")  # with which ini_read() passes on what a program refuses
         self.assertGreater(len(formats), 40)
         patterns = {text: pattern_of(text) for text in formats}
         for text, pattern in patterns.items():
@@ -209,6 +212,28 @@ class Instructions(unittest.TestCase):
                 capture_output=True, text=True, timeout=PATIENCE, check=False)
         self.assertEqual(listed.stderr, "")
         self.assertIn("HSTA", listed.stdout)
+
+
+class Configurations(unittest.TestCase):
+    """The configurations in the documents, as they stand there, are understood."""
+
+    def check(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+            file.write(text)
+            file.flush()
+            done = subprocess.run([BMSFS, "-c", file.name, "--list"], capture_output=True,
+                                  text=True, timeout=PATIENCE, check=False)
+        self.assertEqual(done.stderr, "")
+
+    def test_configuration_of_bmsfs_is_copied_as_documents_print_it(self):
+        blocks = [block for document in MARKDOWN for block in re.findall(
+            r"^<!-- configuration of bmsfs -->\n```ini\n(.*?)^```$", document.read_text(),
+            flags=re.M | re.S)]
+        page = section((ROOT / "docs/bmsfs.conf.5").read_text(), "EXAMPLES")
+        files = re.search(r"^\.Bd -literal\n(.*?)^\.Ed$", page, re.M | re.S)[1].split("\n\n")
+        self.assertEqual((len(blocks), len(files)), (1, 2))
+        for text in [*blocks, *files, (ROOT / "data/example.conf").read_text()]:
+            self.check(re.sub("^gid = battery$", "gid = 0", text, flags=re.M))
 
 
 class Troubles(unittest.TestCase):

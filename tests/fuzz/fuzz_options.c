@@ -34,18 +34,22 @@ struct group *getgrnam(const char *name)
 
 static const char *config_text; /* NULL: there is no such file */
 
-int textfile_read(const char *file, size_t max, char **text, size_t *length, char *reason,
-		  size_t size)
+int textfile_read(struct textfile *file, const char *path, size_t max, char *reason, size_t size)
 {
 	CHECK(max >= ROOM);
 	if (!config_text) {
-		snprintf(reason, size, "%s: No such file or directory", file);
-		return -EINVAL;
+		snprintf(reason, size, "%s: No such file or directory", path);
+		return -ENOENT;
 	}
-	*text = strdup(config_text);
-	CHECK(*text);
-	*length = strlen(*text);
+	file->text = strdup(config_text);
+	CHECK(file->text);
+	file->length = strlen(file->text);
 	return 0;
+}
+
+void textfile_free(struct textfile *file)
+{
+	free(file->text);
 }
 
 static void check_time(int64_t time, double min, double max)
@@ -121,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ret = options_parse(&options, words, word, reason, sizeof(reason));
 	CHECK(memchr(reason, '\0', sizeof(reason)));
 	if (ret)
-		CHECK(ret == -EINVAL && reason[0]);
+		CHECK((ret == -EINVAL || ret == -ENOENT) && reason[0]);
 	else
 		check_options(&options);
 	options_free(&options);

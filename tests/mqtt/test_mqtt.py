@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -532,6 +533,10 @@ class Faults(Case):
         self.assertEqual(mqtt.wait_end(), 1)
 
 
+needs_openssl = unittest.skipUnless(shutil.which("openssl"), "there is no openssl here")
+needs_strace = unittest.skipUnless(shutil.which("strace"), "there is no strace here")
+
+
 class Secrets(Case):
     def openssl(self, *arguments):
         self.run_program("openssl", *arguments, cwd=self.folder)
@@ -556,26 +561,33 @@ class Secrets(Case):
             listener.bind(("127.0.0.1", 0))
             return listener.getsockname()[1]
 
-    @unittest.skipUnless(shutil.which("openssl"), "there is no openssl here")
-    def test_tls_and_password(self):
+    def start_tls_broker(self):
+        """A broker on localhost that wants a password; returns the names of its certificates."""
         names = self.make_certificates("house")
-        other = self.make_certificates("other")
         users = os.path.join(self.folder, "users")
-        self.run_program("mosquitto_passwd", "-b", "-c", users, "bms", "secret word")
+        self.run_program("mosquitto_passwd", "-b", "-c", users, "bms", "hunter two")
         port = self.free_port()
         self.start_broker(f"cafile {names}-ca.pem", f"certfile {names}.pem", f"keyfile {names}.key",
                           f"password_file {users}", "allow_anonymous false",
                           listener=f"{port} 127.0.0.1", address=("127.0.0.1", port))
-        self.settings = {"host": "localhost", "port": port, "ca": f"{names}-ca.pem"}
+        self.settings = {"host": "localhost", "port": port}
+        return names
+
+    @needs_openssl
+    def test_tls_and_password(self):
+        names = self.start_tls_broker()
+        other = self.make_certificates("other")
+        self.settings["ca"] = f"{names}-ca.pem"
+        port = self.settings["port"]
         bmsfs = self.mount("sim:")
-        mqtt = self.bridge(bmsfs.place, username="bms", password="secret")
+        mqtt = self.bridge(bmsfs.place, username="bms", password="hunter2")
         mqtt.wait_for("the broker refuses: .*not authori[sz]ed")
         mqtt.end()
-        mqtt = self.bridge(bmsfs.place, username="bms", password="secret word")
+        mqtt = self.bridge(bmsfs.place, username="bms", password="hunter two")
         listener = Listener(self, "-h", "localhost", "-p", str(port), "--cafile",
-                            f"{names}-ca.pem", "-u", "bms", "-P", "secret word")
+                            f"{names}-ca.pem", "-u", "bms", "-P", "hunter two")
         listener.wait_message("bmsfs/house/state")
-        self.assertNotIn("secret", self.command_line(mqtt))
+        self.assertNotIn("hunter", self.command_line(mqtt.process.pid))
         mqtt.end()
         mqtt = self.bridge(bmsfs.place, ca=f"{other}-ca.pem")
         mqtt.wait_for("certificate verify failed")
@@ -586,9 +598,142 @@ class Secrets(Case):
         self.assertEqual(mqtt.wait_end(), 1)
         self.assertEqual(mqtt.said.find("try again"), [])
 
+    @needs_openssl
+    def test_certificates_of_the_system(self):
+        names = self.start_tls_broker()
+        bmsfs = self.mount("sim:")
+        mqtt = self.bridge(bmsfs.place, tls="yes", username="bms", password="hunter two")
+        mqtt.wait_for("certificate verify failed")
+        self.assertEqual(mqtt.wait_end(), 1)
+        self.environment["SSL_CERT_FILE"] = f"{names}-ca.pem"
+        mqtt = self.bridge(bmsfs.place, tls="yes", username="bms", password="hunter two")
+        mqtt.wait_for("connected to the broker")
+        self.assertEqual(mqtt.end(), 0)
+
+    @needs_openssl
+    def test_certificate_of_our_own(self):
+        """With the authorities of the system, too."""
+        names = self.start_tls_broker()
+        port = self.free_port()
+        self.start_broker(f"cafile {names}-ca.pem", f"certfile {names}.pem", f"keyfile {names}.key",
+                          "require_certificate true", listener=f"{port} 127.0.0.1",
+                          address=("127.0.0.1", port))
+        self.settings["port"] = port
+        bmsfs = self.mount("sim:")
+        own = {"cert": f"{names}.pem", "key": f"{names}.key"}
+        for authorities in ({"ca": f"{names}-ca.pem"}, {"tls": "yes"}):
+            mqtt = self.bridge(bmsfs.place, **authorities, **own)
+            mqtt.wait_for("connected to the broker")
+            self.assertEqual(mqtt.end(), 0)
+            self.environment["SSL_CERT_FILE"] = f"{names}-ca.pem"
+
+    def trace(self, *arguments):
+        """Returns a program and what it hands to the system: lines written, sent and looked up."""
+        path = os.path.join(self.folder, "trace")
+        # A leak cannot be looked for while another program traces.
+        self.environment["ASAN_OPTIONS"] = "detect_leaks=0"
+        program = Program(self, [
+            "strace", "-f", "-q", "-s", "65536", "-o", path,
+            "-e", "trace=%network,write,writev,execve,openat", BMSFS_MQTT, *arguments])
+
+        def read():
+            with open(path, encoding="utf-8", errors="replace") as trace:
+                return trace.read()
+        return program, read
+
+    def write_configuration(self, text):
+        path = os.path.join(self.folder, "by-hand.conf")
+        with open(path, "w", encoding="ascii") as conf:
+            conf.write(text)
+        os.chmod(path, 0o600)
+        return path
+
+    @needs_strace
+    def test_indented_configuration_sends_and_logs_no_password(self):
+        """Once a continuation of "host": in the log, and in a question to the name server."""
+        for text in ("  host = broker.invalid\n  username = me\n  password = hunter2\n",
+                     "host = broker.invalid\n  username = me\n  password = hunter2\n",
+                     "host = broker.invalid\npassword =\n  hunter2\n",
+                     "host = broker.invalid password = hunter2\n",
+                     "host = me:hunter2@broker.invalid\n",
+                     "password hunter2=\n"):
+            mqtt, trace = self.trace("--config", self.write_configuration(text), "/mnt")
+            line = mqtt.wait_for(r"/by-hand\.conf:\d+: ")
+            self.assertEqual(mqtt.wait_end(), 2)
+            self.assertNotIn("hunter2", line)
+            self.assertIn("by-hand.conf", trace())
+            self.assertFalse("hunter2" in trace(), text)
+            self.assertFalse("connect(" in trace(), text)
+
+    @needs_openssl
+    @needs_strace
+    def test_no_output_has_the_password(self):
+        """Whatever the program writes and sends from its start to its end, refused and accepted."""
+        names = self.start_tls_broker()
+        bmsfs = self.mount("sim:")
+        for password in ("hunter two", "hunter three"):
+            conf = self.configure(ca=f"{names}-ca.pem", username="bms", password=password)
+            mqtt, trace = self.trace("--config", conf, "--name", "house", bmsfs.place)
+            mqtt.wait_for("connected to the broker" if password == "hunter two" else "refuse")
+            traced = harness.children(mqtt.process.pid)[0]
+            self.assertNotIn("hunter", self.command_line(traced))
+            os.kill(traced, signal.SIGTERM)
+            self.assertEqual(mqtt.wait_end(), 0)
+            self.assertTrue(re.search(r"write\(2, \"bmsfs-mqtt: ", trace()))
+            self.assertFalse("hunter" in trace(), "the password is in what is written")
+
+    def test_no_core_has_the_password(self):
+        def ends_with_core(arguments, wait=None):
+            program = Program(self, arguments, preexec_fn=lambda: resource.setrlimit(
+                resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)),
+                cwd=self.folder)
+            if wait:
+                program.wait_for(wait)
+            os.kill(program.process.pid, signal.SIGABRT)
+            _, status = os.waitpid(program.process.pid, 0)
+            program.process.returncode = -signal.SIGABRT
+            program.wait_end()
+            return os.WCOREDUMP(status)
+
+        try:
+            if not ends_with_core(["sleep", "1000"]):
+                self.skipTest("no program leaves a core file here")
+        except (ValueError, subprocess.SubprocessError):
+            self.skipTest("the size of core files is limited here")
+        conf = self.configure(username="bms", password="hunter two")
+        self.assertFalse(ends_with_core([BMSFS_MQTT, "--config", conf, "/mnt"], "broker"))
+
+    @needs_openssl
+    def test_configuration_is_copied_as_documents_print_it(self):
+        names = self.start_tls_broker()
+        self.environment["SSL_CERT_FILE"] = f"{names}-ca.pem"
+        bmsfs = self.mount("sim:")
+        docs = os.path.join(HERE, "../../docs")
+        with open(os.path.join(docs, "home-assistant.md"), encoding="utf-8") as page:
+            shown = [re.search(r"<!-- mqtt: configuration -->\n```ini\n(.*?)^```$", page.read(),
+                               flags=re.M | re.S).group(1)]
+        with open(os.path.join(docs, "bmsfs-mqtt.1"), encoding="utf-8") as page:
+            shown.append(re.search(r"^\.Bd -literal\n(host = .*?)^\.Ed$", page.read(),
+                                   flags=re.M | re.S).group(1))
+        for text in shown:
+            for old, new in (("homeassistant.local", "localhost"), ("= ...", "= hunter two")):
+                self.assertIn(old, text)
+                text = text.replace(old, new)
+            conf = self.write_configuration(text + f"port = {self.settings['port']}\n")
+            mqtt = Program(self, [BMSFS_MQTT, "--config", conf, "--name", "house", bmsfs.place])
+            mqtt.wait_for("connected to the broker")
+            self.assertEqual(mqtt.end(), 0)
+
+    def test_password_reaches_another_machine_only_if_asked_to(self):
+        clear = {"host": "192.0.2.1", "username": "bms", "password": "hunter2"}
+        self.refuse("clear text; add tls = yes, or allow_clear_text = yes",
+                    "--config", self.configure(**clear), "/mnt")
+        self.refuse("port: 8883 is for TLS; add tls = yes",
+                    "--config", self.configure(host="192.0.2.1", port=8883), "/mnt")
+
     @staticmethod
-    def command_line(program):
-        with open(f"/proc/{program.process.pid}/cmdline", encoding="utf-8") as line:
+    def command_line(pid):
+        with open(f"/proc/{pid}/cmdline", encoding="utf-8") as line:
             return line.read()
 
     def refuse(self, pattern, *arguments):
@@ -597,12 +742,12 @@ class Secrets(Case):
                               env=self.environment)
         self.assertEqual(done.returncode, 2)
         self.assertRegex(done.stderr, pattern)
-        self.assertNotIn("secret", done.stderr)
+        self.assertNotIn("hunter2", done.stderr)
 
     def test_refused(self):
         for mode in (0o644, 0o640, 0o604, 0o660):
-            self.refuse("chmod 600", "--config", self.configure(mode, password="secret"), "/mnt")
-        self.refuse("there is no key", "--config", self.configure(pasword="secret"), "/mnt")
+            self.refuse("chmod 600", "--config", self.configure(mode, password="hunter2"), "/mnt")
+        self.refuse("unknown key", "--config", self.configure(pasword="hunter2"), "/mnt")
         self.refuse("No such file", "--config", os.path.join(self.folder, "no"), "/mnt")
         self.refuse("one MOUNTPOINT")
         self.refuse("one MOUNTPOINT", "/mnt", "/mnt")
