@@ -12,7 +12,7 @@
 #include "nsec.h"
 #include "protocol/frame.h"
 
-#define MSEC(n) ((n)*NSEC_PER_MSEC)
+#define MSEC(n) ((n) * NSEC_PER_MSEC)
 
 struct fake_link {
 	struct link link;

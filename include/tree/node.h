@@ -71,18 +71,9 @@ struct source {
 	bool whole;        /* compute() looks into the sample itself */
 };
 
-#define FROM(mnemonic)            \
-	{                         \
-		.row = (mnemonic) \
-	}
-#define FROM_FIELD(mnemonic, name)                 \
-	{                                          \
-		.row = (mnemonic), .field = (name) \
-	}
-#define FROM_WHOLE(mnemonic)                     \
-	{                                        \
-		.row = (mnemonic), .whole = true \
-	}
+#define FROM(mnemonic)             { .row = (mnemonic) }
+#define FROM_FIELD(mnemonic, name) { .row = (mnemonic), .field = (name) }
+#define FROM_WHOLE(mnemonic)       { .row = (mnemonic), .whole = true }
 
 /* The sources of all that follows from how much charge there is. */
 #define CHARGE_SOURCES FROM_FIELD("LCD1", "soc"), FROM_FIELD("LCD1", "soh"), FROM("CAPA")

@@ -66,8 +66,8 @@ int resolver_parse(const char *host, const char *port, struct socket_list *list)
 }
 
 /* The descriptors go first: a child that kept our mount's alive would keep the mount alive. */
-static void __attribute__((noreturn))
-child(int pipe, pid_t parent, const char *host, const char *port)
+static void __attribute__((noreturn)) child(int pipe, pid_t parent, const char *host,
+					    const char *port)
 {
 	struct answer answer;
 

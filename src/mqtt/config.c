@@ -32,15 +32,11 @@ static const struct key {
 	size_t offset;
 	int min, max; /* of a NUMBER; of a text its length */
 } keys[] = {
-#define NUMBER_KEY(field, min, max)                                           \
-	{                                                                     \
-#field, NUMBER, offsetof(struct mqtt_config, field), min, max \
-	}
-#define KEY(field, kind, min)                                           \
-	{                                                               \
-#field, kind, offsetof(struct mqtt_config, field), min, \
-			sizeof(((struct mqtt_config *)0)->field) - 1    \
-	}
+#define NUMBER_KEY(field, min, max) \
+	{ #field, NUMBER, offsetof(struct mqtt_config, field), min, max }
+#define KEY(field, kind, min)                                     \
+	{ #field, kind, offsetof(struct mqtt_config, field), min, \
+	  sizeof(((struct mqtt_config *)0)->field) - 1 }
 	KEY(host, HOST, 1),
 	NUMBER_KEY(port, 1, 65535),
 	KEY(username, TEXT, 0),

@@ -345,7 +345,7 @@ static int take_continuation(struct parser *parser)
 
 static int parser_run(struct parser *parser)
 {
-	static int (*const take[])(struct parser * parser) = {
+	static int (*const take[])(struct parser *parser) = {
 		[INI_SECTION] = take_section,
 		[INI_KEY] = take_key,
 		[INI_CONTINUATION] = take_continuation,

@@ -166,9 +166,8 @@ static void test_expiry(void **state)
 	assert_int_equal(config_finish(&config, "/mnt/bms", reason, sizeof(reason)), 0);
 	assert_int_equal(read_text("interval = 11\nexpire_after = 30\n", 0600), 0);
 	assert_int_equal(config_finish(&config, "/mnt/bms", reason, sizeof(reason)), -EINVAL);
-	assert_non_null(strstr(
-		reason,
-		"expire_after: less than 3 times interval; make it 33 or more"));
+	assert_non_null(
+		strstr(reason, "expire_after: less than 3 times interval; make it 33 or more"));
 }
 
 static void test_long_line(void **state)

@@ -6,11 +6,8 @@
 
 #include "protocol/setting.h"
 
-#define LIMITS(low, high)                                                 \
-	{                                                                 \
-		.has_min = true, .min = low, .has_max = true, .max = high \
-	}
-#define MODEL_WIDE 0 /* a model whose limits are wider */
+#define LIMITS(low, high) { .has_min = true, .min = low, .has_max = true, .max = high }
+#define MODEL_WIDE        0 /* a model whose limits are wider */
 
 static const struct instruction cmax = {
 	.type = VALUE_FLOAT,

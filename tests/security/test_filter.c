@@ -21,10 +21,7 @@
 #include "test.h"
 
 #define PROGRAM_MAX (4096 * 8) /* bytes that the kernel takes */
-#define EVERY_KIND                                     \
-	{                                              \
-		0, FILTER_TTY, FILTER_UNIX, FILTER_TCP \
-	}
+#define EVERY_KIND  { 0, FILTER_TTY, FILTER_UNIX, FILTER_TCP }
 /* 32-bit ARM has one of the two only. */
 #ifndef SYS_mmap
 #define SYS_mmap SYS_mmap2

@@ -8,7 +8,7 @@
 
 #include "nsec.h"
 
-#define MSEC(n)   ((n)*NSEC_PER_MSEC)
+#define MSEC(n)   ((n) * NSEC_PER_MSEC)
 #define BYTE_TIME INT64_C(178571) /* at 56000 baud */
 
 const char *const fault_name[FAULTS] = {

@@ -7,7 +7,7 @@
 
 #include "bus/engine.h"
 
-#define MSEC(n) ((n)*NSEC_PER_MSEC)
+#define MSEC(n) ((n) * NSEC_PER_MSEC)
 
 #define STUCK_MAX 500 /* turns at one moment: what they do must come to an end */
 #define ERA       400 /* requests, more or less */
