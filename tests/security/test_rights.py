@@ -24,6 +24,8 @@ from harness import PATIENCE, ROOT
 FILTER = os.environ.get("BMSFS_FILTER", "1") == "1"
 CLONE_NEWNS = 0x00020000
 CAP_DAC_READ_SEARCH, CAP_KILL, CAP_SYS_ADMIN = 1 << 2, 1 << 5, 1 << 21
+# Signals, and that the clock is set.
+SERVER_EVENTS = r"anon_inode:\[signalfd\]", r"anon_inode:\[timerfd\]"
 
 BMSFS_USER, PORT_GROUP, OTHER, OTHER_GROUP = 64990, 64991, 64992, 64993
 PASSWD = f"""root:x:0:0::/:/bin/sh
@@ -113,13 +115,13 @@ class Rights(harness.MountTest):
         bmsfs = self.mount("sim:")
         self.check_server(bmsfs.server)
         self.check_keeper(bmsfs.keeper, CAP_SYS_ADMIN | CAP_DAC_READ_SEARCH)
-        self.check_descriptors(bmsfs.server, "/dev/fuse", r"anon_inode:\[signalfd\]")
+        self.check_descriptors(bmsfs.server, "/dev/fuse", *SERVER_EVENTS)
         self.check_descriptors(bmsfs.keeper)
 
     def test_over_a_port(self):
         responder, bmsfs = self.mount_responder()
         self.check_server(bmsfs.server)
-        self.check_descriptors(bmsfs.server, "/dev/fuse", r"anon_inode:\[signalfd\]",
+        self.check_descriptors(bmsfs.server, "/dev/fuse", *SERVER_EVENTS,
                                re.escape(os.path.realpath(responder.device)))
         self.check_descriptors(bmsfs.keeper)
 
@@ -148,7 +150,7 @@ class Rights(harness.MountTest):
         server, = harness.children(keeper)
         self.check_server(server)
         self.check_keeper(keeper, CAP_SYS_ADMIN | CAP_DAC_READ_SEARCH)
-        self.check_descriptors(server, "/dev/fuse", r"anon_inode:\[signalfd\]")
+        self.check_descriptors(server, "/dev/fuse", *SERVER_EVENTS)
         self.check_descriptors(keeper)
         for pid in keeper, server:
             held = descriptors(pid)
