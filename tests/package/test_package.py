@@ -74,7 +74,8 @@ class Contents(unittest.TestCase):
         for name in ("usr/bin/bmsfs", "usr/bin/bmsfs-sim",
                      "usr/sbin/mount.bmsfs -> ../bin/bmsfs",
                      "usr/sbin/mount.fuse.bmsfs -> ../bin/bmsfs",
-                     "lib/systemd/system/bmsfs@.service", "lib/udev/rules.d/70-bmsfs.rules",
+                     "usr/lib/systemd/system/bmsfs@.service",
+                     "usr/lib/udev/rules.d/70-bmsfs.rules",
                      "usr/lib/sysusers.d/bmsfs.conf", "etc/bmsfs/example.conf",
                      "usr/share/man/man8/bmsfs.8.gz", "usr/share/man/man5/bmsfs.conf.5.gz",
                      "usr/share/man/man1/bmsfs-sim.1.gz",
@@ -84,7 +85,7 @@ class Contents(unittest.TestCase):
         listed = scratch.run("dpkg-deb", "--contents", package("bmsfs-tools")).stdout
         files = {line.split(None, 5)[5] for line in listed.splitlines()}
         for name in ("usr/bin/bmsfs-mqtt", "usr/bin/bmsfs-top",
-                     "lib/systemd/system/bmsfs-mqtt@.service",
+                     "usr/lib/systemd/system/bmsfs-mqtt@.service",
                      "usr/share/man/man1/bmsfs-mqtt.1.gz", "usr/share/man/man1/bmsfs-top.1.gz"):
             self.assertIn("./" + name, files)
 
