@@ -1,31 +1,36 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Reads a mount's snapshot in a process of its own: a read takes as long as the BMS does, and for
- * ever where a mount is broken, which must not stop the keys.
+ * Reads a mount's snapshot in an agent: a read takes as long as the BMS does, and for ever where a
+ * mount hangs, which must not stop the keys.
  */
 #ifndef BMSFS_TOP_READER_H
 #define BMSFS_TOP_READER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
-#define READER_LIMIT_S 10 /* then a reader gives up, if the mount lets go of it */
+#include "client/agent.h"
 
 struct reader {
-	int process; /* readable when it is done; -1: none runs */
-	int result;
+	const char *mount; /* the caller's */
+	struct agent agent;
+	bool waiting; /* for the answer to reader_ask() */
 };
 
-/* 0 or -errno. */
-int reader_start(struct reader *reader, const char *mount);
+/* Asks for a reading, if none is waited for. Starts the agent if there is none. 0 or -errno. */
+int reader_ask(struct reader *reader);
+
+/* Readable when the answer is there; -1 if there is no agent. */
+int reader_fd(const struct reader *reader);
 
 /*
- * What it read, once it is done; the caller ends that with json_decref(). NULL, with a sentence in
- * @reason, or with "" if it gave up.
+ * Takes what is there of the answer; reader->waiting is false once it is whole. Returns the snapshot,
+ * which the caller ends with json_decref(), or NULL; then @reason has a sentence once it is whole.
  */
 json_t *reader_take(struct reader *reader, char *reason, size_t size);
 
-/* Ends one that may run still. */
+/* Ends the agent, whatever it is doing. */
 void reader_stop(struct reader *reader);
 
 #endif

@@ -4,11 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATH_LONGEST 4096
+#define READ_LIMIT_S 1 /* as old may a text be beyond its ages */
+#define READ_TRIES   3
 
 static const char *explain(int error)
 {
@@ -68,26 +72,55 @@ json_t *snapshot_load(int fd, char *reason, size_t size)
 	return snapshot;
 }
 
+static double now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Sets @aged if the text, which is made when the file is opened, waited for its reader. */
+static json_t *read_once(const char *mount, const char *path, bool *aged, char *reason, size_t size)
+{
+	char why[256];
+	json_t *snapshot;
+	double opened_s;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0) {
+		explain_missing(mount, errno, reason, size);
+		return NULL;
+	}
+	opened_s = now_s();
+	snapshot = snapshot_load(fd, why, sizeof(why));
+	*aged = now_s() - opened_s > READ_LIMIT_S;
+	close(fd);
+	if (!snapshot)
+		snprintf(reason, size, "%s: %s", path, why);
+	return snapshot;
+}
+
 json_t *snapshot_read(const char *mount, char *reason, size_t size)
 {
-	char path[PATH_LONGEST], why[256];
-	json_t *snapshot;
-	int fd;
+	char path[PATH_LONGEST];
+	json_t *snapshot = NULL;
+	bool aged = true;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/snapshot.json", mount) >= sizeof(path)) {
 		snprintf(reason, size, "%s", strerror(ENAMETOOLONG));
 		return NULL;
 	}
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		explain_missing(mount, errno, reason, size);
-		return NULL;
+	for (int i = 0; i < READ_TRIES && aged; i++) {
+		json_decref(snapshot);
+		aged = false;
+		snapshot = read_once(mount, path, &aged, reason, size);
 	}
-	snapshot = snapshot_load(fd, why, sizeof(why));
-	close(fd);
-	if (!snapshot)
-		snprintf(reason, size, "%s: %s", path, why);
-	return snapshot;
+	if (!aged)
+		return snapshot;
+	json_decref(snapshot);
+	snprintf(reason, size, "%s: the mount answers too slowly", path);
+	return NULL;
 }
 
 static const json_t *step(const json_t *object, const char *name, size_t length)

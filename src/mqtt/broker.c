@@ -18,7 +18,7 @@
 #define KEEPALIVE_S     30
 #define RECONNECT_MIN_S 1
 #define RECONNECT_MAX_S 60
-#define FAREWELL_S      2 /* for the last messages */
+#define FAREWELL_S      1 /* for the last messages */
 #define WISHES_MAX      32
 #define TOPIC_MAX       256
 
@@ -296,10 +296,10 @@ bool broker_close(struct broker *broker)
 	struct timespec until;
 
 	broker_publish(broker, "daemon", "offline", true);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	if (!mosquitto_disconnect(broker->mosq) || broker->failed)
 		until.tv_sec += FAREWELL_S;
-	if (pthread_timedjoin_np(broker->thread, NULL, &until))
+	if (pthread_clockjoin_np(broker->thread, NULL, CLOCK_MONOTONIC, &until))
 		return false;
 	mosquitto_destroy(broker->mosq);
 	mosquitto_lib_cleanup();

@@ -18,28 +18,28 @@
 #include "client/snapshot.h"
 #include "descriptors.h"
 #include "mqtt/broker.h"
-#include "mqtt/catalogue.h"
 #include "mqtt/clock.h"
 #include "mqtt/config.h"
 #include "mqtt/discovery.h"
+#include "mqtt/mount.h"
 #include "mqtt/say.h"
 #include "mqtt/setting.h"
 #include "mqtt/state.h"
-#include "mqtt/watch.h"
 
 #define CONFIG_FILE "/etc/bmsfs-mqtt.conf"
 #define EXIT_USAGE  2
 #define MSEC        1000
 
-enum { FD_SIGNALS, FD_BROKER, FD_MOUNTS, FD_WATCH };
+enum { FD_SIGNALS, FD_BROKER, FD_MOUNTS, FD_AGENT, FDS };
 
 struct bridge {
 	struct mqtt_config config;
-	const char *mount;
+	const char *name; /* of the mount, as it was given */
+	char *mount;
 	struct broker *broker;
-	struct watch watch;
+	struct agent agent;
 	int signals, mounts;
-	timer_t patience;
+	int err;                               /* -errno: the program ends */
 	json_t *catalogue, *discovery, *state; /* as they were published last */
 	bool connected;                        /* to the broker */
 	bool mounted;                          /* a bmsfs answered */
@@ -60,48 +60,79 @@ void say(const char *format, ...)
 	dprintf(STDERR_FILENO, "bmsfs-mqtt: %s\n", line);
 }
 
-/* --- a mount that hangs --- */
-
-/*
- * In a thread of its own, because nothing else runs: the program waits for a file, and only the end
- * of the program ends that. The broker then publishes the last will.
- */
-static void give_up(union sigval value)
-{
-	const struct bridge *bridge = value.sival_ptr;
-
-	say("%s has not answered for %d s", bridge->mount, bridge->config.patience);
-	_exit(EXIT_FAILURE);
-}
-
-static int patience_open(struct bridge *bridge)
-{
-	struct sigevent event = {
-		.sigev_notify = SIGEV_THREAD,
-		.sigev_notify_function = give_up,
-		.sigev_value.sival_ptr = bridge,
-	};
-
-	return timer_create(CLOCK_MONOTONIC, &event, &bridge->patience) < 0 ? -errno : 0;
-}
-
-/* From now on, behind a wait of @wait ms; endless if only the broker is waited for. */
-static void patience_start(struct bridge *bridge, int wait)
-{
-	struct itimerspec time = { 0 };
-
-	if (wait >= 0)
-		time.it_value.tv_sec = wait / MSEC + 1 + bridge->config.patience;
-	timer_settime(bridge->patience, 0, &time, NULL);
-}
-
-/* --- from the mount to the broker --- */
-
 static void replace(json_t **old, json_t *made)
 {
 	json_decref(*old);
 	*old = made;
 }
+
+/* --- the agent, and a mount that hangs --- */
+
+static const char *reason_of(const json_t *answer)
+{
+	const char *reason = json_string_value(json_object_get(answer, "reason"));
+
+	return reason ? reason : "";
+}
+
+/* Takes the messages that are there. Returns the answer among them, or NULL. */
+static json_t *take_messages(struct bridge *bridge)
+{
+	json_t *message, *answer = NULL;
+	int ret;
+
+	while ((ret = channel_take(&bridge->agent.channel, &message)) > 0) {
+		if (json_object_get(message, "changed")) {
+			bridge->changed = true;
+			json_decref(message);
+		} else {
+			replace(&answer, message);
+		}
+	}
+	if (ret < 0) {
+		say("the process that works on %s has ended", bridge->name);
+		bridge->err = ret;
+	}
+	return answer;
+}
+
+/*
+ * Sends the agent @request and waits for its answer, which is the caller's. NULL if the program has to
+ * end first: a signal came, the mount has not answered for too long, or the agent has ended.
+ */
+static json_t *ask(struct bridge *bridge, json_t *request)
+{
+	struct pollfd fds[] = {
+		{ bridge->signals, POLLIN, 0 },
+		{ bridge->agent.channel.fd, POLLIN, 0 },
+	};
+	int64_t until = clock_now_ms() + bridge->config.patience * MSEC, left;
+	json_t *answer = NULL;
+
+	bridge->err = channel_send(&bridge->agent.channel, request);
+	while (!bridge->err && !answer) {
+		left = until - clock_now_ms();
+		if (left <= 0) {
+			say("%s has not answered for %d s", bridge->name, bridge->config.patience);
+			bridge->err = -ETIMEDOUT;
+		} else if (poll(fds, 2, (int)left) < 0) {
+			bridge->err = -errno;
+		} else if (fds[0].revents) {
+			return NULL;
+		} else if (fds[1].revents) {
+			answer = take_messages(bridge);
+		}
+	}
+	return answer;
+}
+
+/* The agent closes its files. */
+static void rest(struct bridge *bridge)
+{
+	bridge->err = channel_send(&bridge->agent.channel, mount_rest());
+}
+
+/* --- from the mount to the broker --- */
 
 static void publish_discovery(struct bridge *bridge, const json_t *snapshot, bool *published)
 {
@@ -126,8 +157,6 @@ static void publish_state(struct bridge *bridge, const json_t *snapshot)
 
 static void publish_values(struct bridge *bridge, const json_t *snapshot, bool *discovered)
 {
-	replace(&bridge->catalogue, catalogue_make(snapshot, bridge->catalogue, !bridge->online,
-						   watch_describe, &bridge->watch));
 	if (*bridge->config.discovery)
 		publish_discovery(bridge, snapshot, discovered);
 	publish_state(bridge, snapshot);
@@ -140,16 +169,17 @@ static void publish_link(struct bridge *bridge, bool online)
 	bridge->online = online;
 }
 
-static json_t *read_snapshot(struct bridge *bridge)
+/* Returns the snapshot in @answer, or NULL. */
+static const json_t *take_reading(struct bridge *bridge, const json_t *answer)
 {
-	char reason[256];
-	json_t *snapshot = snapshot_read(bridge->mount, reason, sizeof(reason));
+	const json_t *snapshot = json_object_get(answer, "snapshot");
 
 	if (!snapshot && (bridge->mounted || bridge->again))
-		say("%s", reason);
+		say("%s", reason_of(answer));
 	if (snapshot && !bridge->mounted)
-		say("publishing %s", bridge->mount);
+		say("publishing %s", bridge->name);
 	bridge->mounted = snapshot != NULL;
+	replace(&bridge->catalogue, json_incref(json_object_get(answer, "catalogue")));
 	return snapshot;
 }
 
@@ -160,25 +190,44 @@ static json_t *read_snapshot(struct bridge *bridge)
 static void update(struct bridge *bridge)
 {
 	bool discovered = false, online;
-	json_t *snapshot;
+	const json_t *snapshot;
+	json_t *answer;
 
-	watch_arm(&bridge->watch);
-	snapshot = read_snapshot(bridge);
-	if (!snapshot)
-		watch_close(&bridge->watch);
+	bridge->changed = false;
+	answer = ask(bridge, mount_read(!bridge->online));
+	if (!answer)
+		return;
+	snapshot = take_reading(bridge, answer);
 	online = snapshot && !strcmp(snapshot_link(snapshot), "online");
 	if (online)
 		publish_values(bridge, snapshot, &discovered);
 	publish_link(bridge, online);
 	if (bridge->again)
 		broker_publish(bridge->broker, "daemon", "online", true);
-	json_decref(snapshot);
-	bridge->again = bridge->changed = false;
+	json_decref(answer);
+	bridge->again = false;
 	bridge->next = clock_now_ms() + bridge->config.interval * MSEC;
 	bridge->due = clock_now_ms() + (discovered ? MSEC : bridge->config.expire_after * MSEC / 3);
 }
 
 /* --- from the broker to the mount --- */
+
+static int write_setting(struct bridge *bridge, const struct setting_wish *wish, char *reason,
+			 size_t size)
+{
+	json_t *answer = ask(bridge, mount_set(wish));
+	int error = answer ? (int)json_integer_value(json_object_get(answer, "error")) : -EINTR;
+
+	if (!answer)
+		snprintf(reason, size,
+			 "bmsfs-mqtt ends and the mount has not answered; %s may be "
+			 "set or not",
+			 wish->name);
+	else
+		snprintf(reason, size, "%s", reason_of(answer));
+	json_decref(answer);
+	return error;
+}
 
 static void grant(struct bridge *bridge, const struct setting_wish *wish)
 {
@@ -188,7 +237,7 @@ static void grant(struct bridge *bridge, const struct setting_wish *wish)
 				  sizeof(reason));
 
 	if (!error)
-		error = setting_write(bridge->mount, wish, reason, sizeof(reason));
+		error = write_setting(bridge, wish, reason, sizeof(reason));
 	say("set %s: %s", wish->name, error ? reason : wish->text);
 	result = setting_result(wish, error, reason);
 	snprintf(topic, sizeof(topic), "result/%s", wish->name);
@@ -216,14 +265,14 @@ static void remember(struct bridge *bridge, json_t *told)
 
 /*
  * One event at a time, with the mount looked at in between: wishes that each wait for the BMS must not
- * keep its silence from being told. False ends the program.
+ * keep its silence from being told.
  */
-static bool handle_next(struct bridge *bridge)
+static void handle_next(struct bridge *bridge)
 {
 	struct broker_event event;
 
 	if (!broker_next(bridge->broker, &event))
-		return true;
+		return;
 	switch (event.type) {
 	case BROKER_CONNECTED:
 	case BROKER_BIRTH:
@@ -231,7 +280,7 @@ static bool handle_next(struct bridge *bridge)
 		break;
 	case BROKER_LOST:
 		bridge->connected = false;
-		watch_close(&bridge->watch);
+		rest(bridge);
 		break;
 	case BROKER_TOLD:
 		remember(bridge, event.told);
@@ -240,9 +289,9 @@ static bool handle_next(struct bridge *bridge)
 		grant(bridge, &event.wish);
 		break;
 	case BROKER_FAILED:
-		return false;
+		bridge->err = -EPROTO;
+		break;
 	}
-	return true;
 }
 
 /* --- the loop --- */
@@ -257,7 +306,7 @@ static int time_to_wait(const struct bridge *bridge)
 	return until > now ? (int)(until - now) : 0;
 }
 
-static nfds_t fill(const struct bridge *bridge, struct pollfd fds[FD_WATCH + WATCH_FILES])
+static void fill(const struct bridge *bridge, struct pollfd fds[FDS])
 {
 	bool wait_for_mount = bridge->connected && !bridge->mounted;
 
@@ -267,9 +316,7 @@ static nfds_t fill(const struct bridge *bridge, struct pollfd fds[FD_WATCH + WAT
 		.fd = wait_for_mount ? bridge->mounts : -1,
 		.events = POLLPRI,
 	};
-	if (!bridge->connected || bridge->changed)
-		return FD_WATCH;
-	return FD_WATCH + watch_fds(&bridge->watch, fds + FD_WATCH);
+	fds[FD_AGENT] = (struct pollfd){ .fd = bridge->agent.channel.fd, .events = POLLIN };
 }
 
 static bool is_time(const struct bridge *bridge)
@@ -283,26 +330,23 @@ static bool is_time(const struct bridge *bridge)
 
 static int run(struct bridge *bridge)
 {
-	struct pollfd fds[FD_WATCH + WATCH_FILES];
-	nfds_t count;
-	int wait;
+	struct pollfd fds[FDS];
 
-	for (;;) {
-		count = fill(bridge, fds);
-		wait = time_to_wait(bridge);
-		patience_start(bridge, wait);
-		if (poll(fds, count, wait) < 0)
+	while (!bridge->err) {
+		fill(bridge, fds);
+		if (poll(fds, FDS, time_to_wait(bridge)) < 0)
 			return -errno;
-		patience_start(bridge, 0);
 		if (fds[FD_SIGNALS].revents)
 			return 0;
-		for (nfds_t i = FD_MOUNTS; i < count; i++)
-			bridge->changed |= fds[i].revents != 0;
-		if (!handle_next(bridge))
-			return -EPROTO;
-		if (is_time(bridge))
+		bridge->changed |= fds[FD_MOUNTS].revents != 0;
+		if (fds[FD_AGENT].revents)
+			json_decref(take_messages(bridge));
+		if (!bridge->err)
+			handle_next(bridge);
+		if (!bridge->err && is_time(bridge))
 			update(bridge);
 	}
+	return bridge->err;
 }
 
 static int open_signals(void)
@@ -324,20 +368,27 @@ static int serve(struct bridge *bridge)
 	int ret;
 
 	bridge->signals = open_signals();
+	ret = bridge->signals < 0 ? -errno : 0;
 	bridge->mounts = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-	watch_init(&bridge->watch, bridge->mount);
-	ret = bridge->signals < 0 ? -errno : patience_open(bridge);
+	bridge->mount = agent_leave_mount(bridge->name);
 	if (!ret)
+		ret = bridge->mount ? mount_start(&bridge->agent, bridge->mount) : -ENOMEM;
+	if (ret)
+		say("cannot start: %s", strerror(-ret));
+	else
 		ret = broker_open(&bridge->broker, &bridge->config);
 	if (ret)
-		return ret;
+		goto out_stop;
 	ret = run(bridge);
-	watch_close(&bridge->watch);
+	/* The agent may take a while, the broker shall know at once. */
 	if (!broker_close(bridge->broker))
 		_exit(ret ? EXIT_FAILURE : EXIT_SUCCESS);
+out_stop:
+	agent_stop(&bridge->agent);
 	json_decref(bridge->catalogue);
 	json_decref(bridge->discovery);
 	json_decref(bridge->state);
+	free(bridge->mount);
 	return ret;
 }
 
@@ -437,8 +488,8 @@ int main(int argc, char **argv)
 	prctl(PR_SET_DUMPABLE, 0);
 	if (parse(argc, argv, &arguments, &status))
 		return status;
-	bridge.mount = argv[optind];
-	if (configure(&bridge.config, &arguments, bridge.mount))
+	bridge.name = argv[optind];
+	if (configure(&bridge.config, &arguments, bridge.name))
 		return EXIT_USAGE;
 	return serve(&bridge) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

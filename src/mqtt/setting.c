@@ -11,7 +11,9 @@
 #include "mqtt/catalogue.h"
 #include "mqtt/clock.h"
 
-#define DIGITS "0123456789"
+#define DIGITS   "0123456789"
+#define TOO_LATE "not set: it came too long ago"
+#define MSEC     1000
 
 bool setting_is_name(const char *name)
 {
@@ -55,8 +57,8 @@ int setting_check(const struct setting_wish *wish, const json_t *catalogue, bool
 	if (wish->length > SETTING_TEXT_MAX || strlen(wish->text) != wish->length ||
 	    !is_number(wish->text))
 		return refuse(-EINVAL, reason, size, "not a plain decimal number");
-	if (clock_now_ms() - wish->came_ms > SETTING_WAIT_S * 1000)
-		return refuse(-ETIMEDOUT, reason, size, "not set: it came too long ago");
+	if (clock_now_ms() - wish->came_ms > SETTING_WAIT_S * MSEC)
+		return refuse(-ETIMEDOUT, reason, size, TOO_LATE);
 	return 0;
 }
 
@@ -86,6 +88,10 @@ int setting_write(const char *mount, const struct setting_wish *wish, char *reas
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", mount, wish->name) >= sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && clock_now_ms() - wish->came_ms > SETTING_WAIT_S * MSEC) {
+		close(fd);
+		return refuse(-ETIMEDOUT, reason, size, TOO_LATE);
+	}
 	if (fd < 0 || write(fd, wish->text, wish->length) < 0)
 		error = errno;
 	if (fd >= 0)

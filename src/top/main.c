@@ -24,17 +24,18 @@
 #include "top/screen.h"
 #include "top/terminal.h"
 
-#define EXIT_USAGE    2
-#define DELAY_S       2
-#define DELAY_MIN_S   0.1
-#define DELAY_MAX_S   60
-#define SPAN_S        5 /* of the history of the current, unless the delay is longer */
-#define WAIT_NOTED_S  2 /* from then on a slow answer is spoken of */
-#define OLD_S         5 /* as is a value this much older than it has to be */
-#define TICK_MS       1000
-#define PRINT_ROWS    300 /* more than all units have */
-#define PRINT_COLUMNS 80
-#define REASON_SIZE   512
+#define EXIT_USAGE     2
+#define DELAY_S        2
+#define DELAY_MIN_S    0.1
+#define DELAY_MAX_S    60
+#define SPAN_S         5  /* of the history of the current, unless the delay is longer */
+#define WAIT_NOTED_S   2  /* from then on a slow answer is spoken of */
+#define ANSWER_LIMIT_S 10 /* from then on the values of before are gone */
+#define OLD_S          5  /* as is a value this much older than it has to be */
+#define TICK_MS        1000
+#define PRINT_ROWS     300 /* more than all units have */
+#define PRINT_COLUMNS  80
+#define REASON_SIZE    512
 
 struct program {
 	char *mount;
@@ -93,21 +94,22 @@ static double now_s(void)
 static void start_reading(struct program *program)
 {
 	char reason[REASON_SIZE];
-	int ret = reader_start(&program->reader, program->mount);
+	int ret = reader_ask(&program->reader);
 
 	program->asked_s = now_s();
 	program->due_s = program->asked_s + program->view.delay_s;
 	if (!ret)
 		return;
-	snprintf(reason, sizeof(reason), "cannot start a reader: %s", strerror(-ret));
+	snprintf(reason, sizeof(reason), "cannot start the reading process: %s", strerror(-ret));
 	model_fail(&program->model, reason);
+	reader_stop(&program->reader);
 }
 
 static void give_up(struct program *program)
 {
 	char reason[REASON_SIZE];
 
-	snprintf(reason, sizeof(reason), "%s: no answer for %d s", program->mount, READER_LIMIT_S);
+	snprintf(reason, sizeof(reason), "%s: no answer for %d s", program->mount, ANSWER_LIMIT_S);
 	model_fail(&program->model, reason);
 }
 
@@ -116,12 +118,12 @@ static void take_reading(struct program *program)
 	char reason[REASON_SIZE];
 	json_t *snapshot = reader_take(&program->reader, reason, sizeof(reason));
 
+	if (program->reader.waiting)
+		return;
 	if (snapshot)
 		model_read(&program->model, snapshot);
-	else if (reason[0])
-		model_fail(&program->model, reason);
 	else
-		give_up(program);
+		model_fail(&program->model, reason);
 	json_decref(snapshot);
 	program->answered_s = now_s();
 	history_add(&program->history, program->answered_s, program->model.current_A);
@@ -132,7 +134,7 @@ static void take_note(struct program *program)
 {
 	double now = now_s(), waited_s = now - program->asked_s;
 	double age_s = now - program->answered_s + fmax(program->model.age_s, 0);
-	bool waits = program->reader.process >= 0 && waited_s >= WAIT_NOTED_S;
+	bool waits = program->reader.waiting && waited_s >= WAIT_NOTED_S;
 	bool old =
 		model_is_live(&program->model) && (waits || age_s >= program->view.delay_s + OLD_S);
 	char waiting[64] = "", ageing[64] = "";
@@ -190,7 +192,7 @@ static int show(struct program *program)
 
 	if (ret)
 		return ret;
-	if (program->reader.process >= 0 && now_s() - program->asked_s >= READER_LIMIT_S)
+	if (program->reader.waiting && now_s() - program->asked_s >= ANSWER_LIMIT_S)
 		give_up(program);
 	take_note(program);
 	if (view.unit >= program->model.units)
@@ -213,7 +215,7 @@ static int wait_ms(const struct program *program)
 {
 	double wait_s = program->due_s - now_s();
 
-	if (program->reader.process >= 0 || wait_s * 1000 > TICK_MS)
+	if (program->reader.waiting || wait_s * 1000 > TICK_MS)
 		return TICK_MS;
 	return wait_s > 0 ? (int)(wait_s * 1000) + 1 : 0;
 }
@@ -224,7 +226,7 @@ static void take_events(struct program *program)
 	struct pollfd fds[] = {
 		{ STDIN_FILENO, POLLIN, 0 },
 		{ program->signals, POLLIN, 0 },
-		{ program->reader.process, POLLIN, 0 },
+		{ reader_fd(&program->reader), POLLIN, 0 },
 	};
 	enum command command;
 
@@ -270,7 +272,7 @@ static int watch(struct program *program)
 		goto out_close;
 	}
 	while (!program->ended && !ret) {
-		if (program->reader.process < 0 && now_s() >= program->due_s)
+		if (!program->reader.waiting && now_s() >= program->due_s)
 			start_reading(program);
 		ret = show(program);
 		if (!ret)
@@ -312,14 +314,19 @@ static int print(struct program *program)
 
 static int print_once(struct program *program)
 {
-	struct pollfd done = { .events = POLLIN };
+	struct pollfd answered = { .events = POLLIN };
 
 	program->view.printed = true;
 	start_reading(program);
-	done.fd = program->reader.process;
-	if (done.fd >= 0 && poll(&done, 1, READER_LIMIT_S * 1000) > 0)
+	answered.fd = reader_fd(&program->reader);
+	while (program->reader.waiting) {
+		double left_s = program->asked_s + ANSWER_LIMIT_S - now_s();
+
+		if (left_s <= 0 || poll(&answered, 1, (int)(left_s * 1000) + 1) < 0)
+			break;
 		take_reading(program);
-	else if (done.fd >= 0)
+	}
+	if (program->reader.waiting)
 		give_up(program);
 	reader_stop(&program->reader);
 	if (program->model.link[0])
@@ -408,9 +415,16 @@ static int choose_mount(struct program *program)
 static int run(struct program *program)
 {
 	int ret = program->mount ? 0 : choose_mount(program);
+	char *mount;
 
 	if (ret)
 		return ret;
+	mount = agent_leave_mount(program->mount);
+	if (!mount)
+		return -ENOMEM;
+	free(program->mount);
+	program->mount = mount;
+	program->reader.mount = mount;
 	program->view.mount = program->mount;
 	program->view.note = program->note;
 	program->view.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
@@ -421,7 +435,7 @@ static int run(struct program *program)
 
 int main(int argc, char **argv)
 {
-	struct program program = { .view.delay_s = DELAY_S, .reader.process = -1 };
+	struct program program = { .view.delay_s = DELAY_S };
 	int status = EXIT_USAGE;
 
 	if (descriptors_fill())

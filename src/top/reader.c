@@ -1,118 +1,77 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "top/reader.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "client/snapshot.h"
 
-#define REASON_SIZE   512
-#define STOP_LIMIT_MS 200
+#define REASON_SIZE 512
 
-/*
- * The terminal is let go, which would wait for a process that can not even be killed. The alarm is
- * for a mount that does not answer.
- */
-static void settle(void)
-{
-	int nothing = open("/dev/null", O_RDWR);
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	signal(SIGALRM, SIG_DFL);
-	alarm(READER_LIMIT_S);
-	for (int fd = 0; fd <= 2; fd++)
-		dup2(nothing, fd);
-}
-
-/* The snapshot is the result, or else the reason why there is none. */
-static void __attribute__((noreturn)) read_mount(const char *mount, int result)
+static json_t *read_mount(const char *mount)
 {
 	char reason[REASON_SIZE];
-	json_t *snapshot;
-	FILE *out = fdopen(result, "w");
+	json_t *snapshot = snapshot_read(mount, reason, sizeof(reason));
 
-	settle();
-	snapshot = snapshot_read(mount, reason, sizeof(reason));
-	if (out && snapshot)
-		json_dumpf(snapshot, out, JSON_COMPACT);
-	else if (out)
-		fputs(reason, out);
-	if (!out || fclose(out))
-		raise(SIGKILL);
-	json_decref(snapshot);
-	_exit(snapshot ? EXIT_SUCCESS : EXIT_FAILURE);
+	return snapshot ? json_pack("{s:o}", "snapshot", snapshot)
+			: json_pack("{s:o}", "reason", channel_text(reason));
 }
 
-int reader_start(struct reader *reader, const char *mount)
+/* In the agent. Each request is for a snapshot. */
+static void serve(struct channel *channel, void *user)
 {
-	int ret;
-	pid_t pid;
+	const struct reader *reader = user;
+	struct pollfd wait = { channel->fd, POLLIN, 0 };
+	json_t *request;
+	int taken = 0;
 
-	reader->process = -1;
-	reader->result = memfd_create("bmsfs-top", MFD_CLOEXEC);
-	if (reader->result < 0)
-		return -errno;
-	pid = fork();
-	if (pid < 0) {
-		ret = -errno;
-		goto out_close;
+	while (taken >= 0 && poll(&wait, 1, -1) >= 0) {
+		while ((taken = channel_take(channel, &request)) > 0) {
+			json_decref(request);
+			if (channel_send(channel, read_mount(reader->mount)))
+				return;
+		}
 	}
-	if (!pid)
-		read_mount(mount, reader->result);
-	reader->process = pidfd_open(pid, 0);
-	if (reader->process >= 0)
-		return 0;
-	ret = -errno;
-	kill(pid, SIGKILL);
-out_close:
-	close(reader->result);
-	return ret;
+}
+
+int reader_ask(struct reader *reader)
+{
+	int err = reader->agent.process ? 0 : agent_start(&reader->agent, serve, reader);
+
+	if (!err)
+		err = channel_send(&reader->agent.channel, json_object());
+	reader->waiting = !err;
+	return err;
+}
+
+int reader_fd(const struct reader *reader)
+{
+	return reader->agent.process ? reader->agent.channel.fd : -1;
 }
 
 json_t *reader_take(struct reader *reader, char *reason, size_t size)
 {
-	json_t *snapshot = NULL;
-	siginfo_t info = { 0 };
-	ssize_t length;
+	const char *problem;
+	json_t *answer, *snapshot;
+	int taken = channel_take(&reader->agent.channel, &answer);
 
-	if (waitid(P_PIDFD, (id_t)reader->process, &info, WEXITED))
-		info.si_code = CLD_KILLED;
-	lseek(reader->result, 0, SEEK_SET);
-	if (info.si_code == CLD_EXITED && info.si_status == EXIT_SUCCESS) {
-		snapshot = snapshot_load(reader->result, reason, size);
-	} else if (info.si_code == CLD_EXITED) {
-		length = read(reader->result, reason, size - 1);
-		reason[length < 0 ? 0 : length] = '\0';
-	} else {
-		reason[0] = '\0';
+	if (!taken)
+		return NULL;
+	reader->waiting = false;
+	if (taken < 0) {
+		snprintf(reason, size, "the reading process has ended");
+		reader_stop(reader);
+		return NULL;
 	}
-	close(reader->process);
-	close(reader->result);
-	reader->process = -1;
+	snapshot = json_incref(json_object_get(answer, "snapshot"));
+	problem = json_string_value(json_object_get(answer, "reason"));
+	snprintf(reason, size, "%s", problem ? problem : "");
+	json_decref(answer);
 	return snapshot;
 }
 
 void reader_stop(struct reader *reader)
 {
-	struct pollfd ended = { reader->process, POLLIN, 0 };
-
-	if (reader->process < 0)
-		return;
-	pidfd_send_signal(reader->process, SIGKILL, NULL, 0);
-	/* One that a broken mount holds is left to init. */
-	if (poll(&ended, 1, STOP_LIMIT_MS) > 0)
-		waitid(P_PIDFD, (id_t)reader->process, NULL, WEXITED);
-	close(reader->process);
-	close(reader->result);
-	reader->process = -1;
+	agent_stop(&reader->agent);
+	reader->waiting = false;
 }

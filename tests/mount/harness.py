@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 from responder import PATIENCE, Pty, Responder
@@ -221,6 +222,14 @@ class Mount:
     def unmount(self):
         self.test.run_program("fusermount3", "-u", self.place)
 
+    def unmount_when_free(self):
+        """Unmounts as soon as no other program holds a file."""
+        end = time.monotonic() + PATIENCE
+        while subprocess.run(["fusermount3", "-u", self.place], stderr=subprocess.DEVNULL,
+                             check=False, timeout=PATIENCE).returncode:
+            self.test.assertLess(time.monotonic(), end, "the mount stays busy")
+            time.sleep(0.02)
+
     def wait_end(self, status=None):
         """Waits until all of it has ended, and checks how."""
         try:
@@ -256,6 +265,33 @@ class Mount:
         while mounted_at(self.place):
             unmount = ["umount", "-l"] if ROOT else ["fusermount3", "-uz"]
             subprocess.run([*unmount, self.place], check=True)
+
+
+class HangingMount:
+    """A mount whose server never answers @call, as tests/client/hang.c does it."""
+
+    def __init__(self, test, call):
+        self.test, self.call = test, call
+        self.place = tempfile.mkdtemp(prefix="hang.", dir=test.folder)
+        snapshot = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "../top/mounts/pack/snapshot.json")
+        self.process = subprocess.Popen([os.environ["HANG"], self.place, snapshot, call],
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        text=True)
+        self.said = Lines(self.process.stdout)
+        test.addCleanup(self.stop)
+        test.assertEqual(self.said.wait_for("mounted"), "mounted")
+
+    def wait_for_caller(self):
+        """Waits until a caller hangs in the call."""
+        self.test.assertEqual(self.said.wait_for(f"^{self.call}$"), self.call)
+
+    def stop(self):
+        if self.process.returncode is None:
+            self.process.terminate()
+            self.test.assertEqual(self.process.wait(PATIENCE), 0)
+            self.said.close()
+            self.test.assertEqual(mounted_at(self.place), [])
 
 
 class Simulator:

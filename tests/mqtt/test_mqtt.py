@@ -159,9 +159,9 @@ class Case(harness.MountTest):
         os.chmod(path, mode)
         return path
 
-    def bridge(self, place, *arguments, **settings):
+    def bridge(self, place, *arguments, cwd=None, **settings):
         return Program(self, [BMSFS_MQTT, "--config", self.configure(**settings), "--name", "house",
-                              *arguments, place])
+                              *arguments, place], cwd=cwd)
 
     def start(self, *arguments, options=(), prefix="bmsfs", **settings):
         """A mount of sim: and a bridge that has told all that it has to tell at first."""
@@ -531,6 +531,115 @@ class Faults(Case):
         finally:
             os.kill(bmsfs.server, signal.SIGCONT)
         self.assertEqual(mqtt.wait_end(), 1)
+
+
+class Ends(Case):
+    """Whatever the mount does: within 2 s, most of which is for the broker."""
+    SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+    def check_end(self, mqtt, number):
+        since = self.listener.mark()
+        self.assertEqual(mqtt.end(number), 0)
+        self.listener.wait_message("bmsfs/house/daemon", "offline", since)
+
+    def check_hanging(self, call):
+        for number in self.SIGNALS:
+            with self.subTest(signal=number):
+                mount = harness.HangingMount(self, call)
+                since = self.listener.mark()
+                mqtt = self.bridge(mount.place, "--allow-write", patience=600)
+                if call == "write":
+                    self.listener.wait_message("bmsfs/house/daemon", "online", since)
+                    self.publish("bmsfs/house/set/CMAX", "3.7")
+                mount.wait_for_caller()
+                agent, = harness.children(mqtt.process.pid)
+                since = self.listener.mark()
+                self.check_end(mqtt, number)
+                if call == "write":
+                    result = self.listener.wait_json("bmsfs/house/result/CMAX", since)
+                    self.assertEqual(result["result"], "EINTR")
+                    self.assertIn("may be set or not", result["reason"])
+                mount.stop()
+                self.await_gone(agent)
+
+    def await_gone(self, pid):
+        end = time.monotonic() + PATIENCE
+        while harness.is_running(pid):
+            self.assertLess(time.monotonic(), end, harness.describe(pid))
+            time.sleep(0.02)
+
+    def test_sigterm_while_the_mount_hangs_in_open(self):
+        self.check_hanging("open")
+
+    def test_sigterm_while_the_mount_hangs_in_read(self):
+        self.check_hanging("read")
+
+    def test_sigterm_while_the_mount_hangs_in_poll(self):
+        self.check_hanging("poll")
+
+    def test_sigterm_while_the_mount_hangs_in_stat(self):
+        self.check_hanging("lookup")
+        self.check_hanging("getattr")
+        self.check_hanging("getxattr")
+
+    def test_sigterm_while_the_mount_hangs_in_write(self):
+        self.check_hanging("write")
+
+    def test_sigterm_while_the_server_is_stopped(self):
+        """Once in a wait for a change, and once in a reading, which a setting causes."""
+        for waiting in (True, False):
+            with self.subTest(waiting=waiting):
+                since = self.listener.mark()
+                bmsfs = self.mount("sim:", STILL).expects("")
+                mqtt = self.bridge(bmsfs.place, "--allow-write", patience=600)
+                self.listener.wait_message("bmsfs/house/daemon", "online", since)
+                os.kill(bmsfs.server, signal.SIGSTOP)
+                try:
+                    if not waiting:
+                        self.publish("bmsfs/house/set/CMAX", "3.7")
+                        self.await_hanging(harness.children(mqtt.process.pid)[0])
+                    self.check_end(mqtt, signal.SIGTERM)
+                finally:
+                    os.kill(bmsfs.server, signal.SIGCONT)
+
+    def await_hanging(self, pid):
+        """Until it waits for the server of a mount."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            with open(f"/proc/{pid}/wchan", encoding="ascii") as wchan:
+                if wchan.read() in ("request_wait_answer", "0"):
+                    return
+            self.assertLess(time.monotonic(), end, harness.describe(pid))
+            time.sleep(0.02)
+
+
+class Busy(Case):
+    """Descriptors of the mount are held while a poll is pending, and at no other time."""
+
+    def test_umount_is_not_busy_between_two_readings(self):
+        mqtt = self.start(interval=30, expire_after=300)
+        self.listener.wait_message("bmsfs/house/state")
+        # The battery lives, so a change comes, and is published only 30 s after the last.
+        self.bmsfs.unmount_when_free()
+        self.bmsfs.wait_end()
+        self.assertEqual(mqtt.end(), 0)
+
+    def test_umount_is_not_busy_without_a_broker(self):
+        bmsfs = self.mount("sim:", STILL).expects("")
+        mqtt = self.bridge(".", cwd=bmsfs.place)
+        self.listener.wait_message("bmsfs/house/daemon", "online")
+        self.broker.end(signal.SIGKILL)
+        mqtt.wait_for("the broker is gone")
+        bmsfs.unmount_when_free()
+        bmsfs.wait_end()
+        self.assertEqual(mqtt.end(), 0)
+
+    def test_umount_after_the_client_was_stopped(self):
+        """The order that the documents name."""
+        mqtt = self.start(options=[STILL])
+        self.assertEqual(mqtt.end(), 0)
+        self.bmsfs.unmount()
+        self.bmsfs.wait_end()
 
 
 needs_openssl = unittest.skipUnless(shutil.which("openssl"), "there is no openssl here")

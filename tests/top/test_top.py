@@ -47,7 +47,8 @@ class Terminal:
 
     count = 0
 
-    def __init__(self, test, *arguments, columns=80, rows=24, locale=UTF8, folder=MOUNTS, **more):
+    def __init__(self, test, *arguments, columns=80, rows=24, locale=UTF8, folder=MOUNTS, inside=None,
+                 **more):
         Terminal.count += 1
         self.test = test
         self.socket = os.path.join(test.folder, f"tmux-{Terminal.count}")
@@ -59,6 +60,8 @@ class Terminal:
         sets = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
         # TERM is tmux' own matter, which is why env sets another.
         term = ["env", f"TERM={more['TERM']}"] if "TERM" in more else []
+        if inside:
+            term = ["env", "-C", inside]
         shell = ["sh", "-c", 'trap : INT; "$@"; echo "ended with $?"; exec cat', "sh"]
         self.tmux("-f", settings, "new-session", "-d", "-x", str(columns), "-y", str(rows),
                   "-c", folder, *sets, *shell, *term, TOP, *arguments)
@@ -359,13 +362,6 @@ class Live(harness.MountTest):
         if sim:
             sim.stop()
 
-    def unmount(self, mount):
-        """bmsfs-top has a file open now and then."""
-        until(lambda: not subprocess.run(
-            ["fusermount3", "-u", mount.place], stderr=subprocess.DEVNULL, check=False,
-            timeout=harness.PATIENCE).returncode, lambda: "cannot be unmounted")
-        mount.wait_end()
-
     def test_values(self):
         mount, terminal = self.mount_sim()
         screen = terminal.screen()
@@ -395,7 +391,8 @@ class Live(harness.MountTest):
 
     def test_mount_ends(self):
         mount, terminal = self.mount_sim()
-        self.unmount(mount)
+        mount.unmount_when_free()
+        mount.wait_end()
         terminal.wait_for("^bmsfs-top   no data", "no bmsfs is mounted there", *self.NOTHING)
         self.mount(self.tty, *QUICK, place=mount.place)
         terminal.wait_for(*self.NUMBERS)
@@ -438,6 +435,44 @@ class Live(harness.MountTest):
         os.kill(mount.server, signal.SIGCONT)
         for reader in readers:
             until(lambda pid=reader: not harness.is_running(pid), lambda: "a reader is left")
+
+    def test_umount_is_not_busy_between_two_readings(self):
+        for place in ("given", "."):
+            with self.subTest(place=place):
+                mount = self.mount("sim:", *QUICK)
+                inside = mount.place if place == "." else None
+                terminal = Terminal(self, *STILL, inside and "." or mount.place, inside=inside)
+                terminal.wait_for(*self.NUMBERS)
+                mount.unmount()
+                mount.wait_end()
+                terminal.press("Space")
+                terminal.wait_for("no bmsfs is mounted there")
+                terminal.press("q")
+                terminal.wait_end()
+
+    def check_hanging(self, call):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(call=call, signal=number):
+                mount = harness.HangingMount(self, call)
+                terminal = Terminal(self, *STILL, mount.place)
+                mount.wait_for_caller()
+                os.kill(terminal.program, number)
+                terminal.wait_end()
+                mount.stop()
+
+    def test_sigterm_while_the_mount_hangs(self):
+        for call in ("lookup", "open", "read"):
+            self.check_hanging(call)
+
+    def test_sigterm_while_the_mount_hangs_with_once(self):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with self.subTest(signal=number):
+                mount = harness.HangingMount(self, "read")
+                with subprocess.Popen([TOP, "--once", mount.place], env=self.environment) as top:
+                    mount.wait_for_caller()
+                    top.send_signal(number)
+                    self.assertEqual(top.wait(harness.PATIENCE), -number)
+                mount.stop()
 
     def test_the_only_mount(self):
         """Without MOUNTPOINT; this machine may have others."""
