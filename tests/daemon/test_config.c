@@ -54,7 +54,9 @@ static void put_file(const char *text, size_t size)
 /* Parses "bmsfs -c FILE_NAME" with up to three more words in front or behind. */
 static int parse(struct place *place, const char *first, const char *second, const char *third)
 {
-	char words[4][64] = { "bmsfs" }, *argv[] = { words[0], words[1], words[2], words[3], NULL };
+	/* The options that are parsed point into the words. */
+	static char words[4][64] = { "bmsfs" };
+	char *argv[] = { words[0], words[1], words[2], words[3], NULL };
 	const char *given[] = { first, second, third };
 	int argc = 1;
 
