@@ -293,6 +293,7 @@ out_free:
 
 bool broker_close(struct broker *broker)
 {
+	struct broker_event event;
 	struct timespec until;
 
 	broker_publish(broker, "daemon", "offline", true);
@@ -301,6 +302,8 @@ bool broker_close(struct broker *broker)
 		until.tv_sec += FAREWELL_S;
 	if (pthread_clockjoin_np(broker->thread, NULL, CLOCK_MONOTONIC, &until))
 		return false;
+	while (broker_next(broker, &event))
+		json_decref(event.told);
 	mosquitto_destroy(broker->mosq);
 	mosquitto_lib_cleanup();
 	close(broker->read_end);
