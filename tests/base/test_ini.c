@@ -213,7 +213,8 @@ static int take(void *user, const char *name, const char *value)
 		snprintf(reason, sizeof(reason), "bad: must be good");
 		return -EINVAL;
 	}
-	snprintf(pairs->text + used, sizeof(pairs->text) - used, "%s=%s;", name, value);
+	snprintf(pairs->text + used, sizeof(pairs->text) - used, "%s=%s;", name,
+		 value ? value : "");
 	return strcmp(name, "secret") ? 0 : INI_SECRET;
 }
 
