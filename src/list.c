@@ -235,6 +235,8 @@ static void json_verify(FILE *out, const struct instruction *row)
 	if (row->verify == VERIFY_NEAR &&
 	    value_format_float(text, sizeof(text), (float)row->verify_near) > 0)
 		fprintf(out, ", \"near\": %s", text);
+	if (row->step > 0 && value_format_float(text, sizeof(text), (float)row->step) > 0)
+		fprintf(out, ", \"step\": %s", text);
 }
 
 static void json_row(FILE *out, const struct instruction_table *table,

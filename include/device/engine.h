@@ -44,6 +44,7 @@ struct job {
 	struct transaction transaction;
 	int64_t started;
 	bool confirmed; /* the BMS said SET */
+	double before;  /* the number that was in force before */
 	bool agreed;    /* what stood before could pass for what is to be written */
 	unsigned sets;  /* sent */
 };

@@ -36,7 +36,7 @@ enum reply_header { HEADER_NONE, HEADER_BYTES, HEADER_UNITS };
 
 /* How the reading back of a written value is judged. */
 enum verify_method {
-	VERIFY_SAME,  /* equal in the digits that the reply carries, the last one +-1 */
+	VERIFY_SAME,  /* equal, or equal in digits that tell it from its neighbours */
 	VERIFY_EXACT, /* texts and integers: equal */
 	VERIFY_NEAR,  /* a value that lives on: within verify_near */
 	VERIFY_NONE,  /* cannot be read back */
@@ -75,6 +75,7 @@ struct instruction {
 	enum reply_header header;
 	enum verify_method verify;
 	double verify_near;
+	double step;    /* between two values that VERIFY_SAME must tell apart; 0: by the text */
 	bool array;     /* binary data frames behind a header; else one frame of ASCII */
 	bool writable;  /* may be set */
 	bool locked;    /* ... only with -o unlock */

@@ -22,8 +22,13 @@ struct setting {
 int setting_parse(const struct instruction *row, int model, const char *text, size_t size,
 		  struct setting *setting);
 
-/* Whether @sample, read back, is what was set: 1, or 0. */
-int setting_agrees(const struct instruction *row, const struct setting *setting,
+/*
+ * Whether @sample, read back, proves that the setting is in force: 1, or 0. @before is the number
+ * that was in force before, as the BMS replied it. A reply with fewer digits than the setting is
+ * proof only if it would have shown @before and the neighbours of the setting otherwise. Neighbours
+ * are one step away: the row's step, or else a unit of the last decimal of setting->text.
+ */
+int setting_agrees(const struct instruction *row, const struct setting *setting, double before,
 		   const struct sample *sample);
 
 #endif

@@ -45,11 +45,11 @@ int value_parse_reply_float(const char *text, size_t size, float *value);
 int value_parse_reply_int(const char *text, size_t size, int64_t *value);
 
 /*
- * Whether a reply states the number that was written: equal to @written when that is rounded to the
- * digits which the reply carries, give or take one in the last of them ("3.94000e0" ends at 1e-5).
- * Returns 1, 0, or -EIO if the reply is no number.
+ * @value in units of the last digit that the reply carries, rounded half away from zero: the last
+ * digit of "3.94000e0" is 1e-5, so 3.94 is 394000 units. Returns 0, or -EIO if the reply is not a
+ * number.
  */
-int value_reply_agrees(const char *reply, size_t size, float written);
+int value_reply_units(const char *reply, size_t size, double value, double *units);
 
 /* Seconds since midnight of hh:mm:ss, or -EINVAL. */
 int value_parse_clock(const char *text, size_t size, int32_t *seconds);

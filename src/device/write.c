@@ -223,7 +223,7 @@ static void checked(struct device *device, int error)
 		return;
 	}
 	number_text(device, write->row, write->after);
-	if (setting_agrees(row, &write->setting, &device->slot[write->row].sample) &&
+	if (setting_agrees(row, &write->setting, job->before, &device->slot[write->row].sample) &&
 	    (job->confirmed || !job->agreed)) {
 		job_finish(device, 0);
 		return;
@@ -234,8 +234,11 @@ static void checked(struct device *device, int error)
 		job->step = JOB_SET;
 		return;
 	}
-	device_explain(device, "%s: %s was written, but the BMS says %s", row->file,
-		       write->setting.text, write->after);
+	device_explain(device, "%s: %s was written, but the BMS says %s%s", row->file,
+		       write->setting.text, write->after,
+		       strlen(write->setting.text) > strlen(write->after)
+			       ? "; write no more digits than it shows"
+			       : "");
 	job_finish(device, job->confirmed || !stands ? -EIO : -ETIMEDOUT);
 }
 
@@ -259,8 +262,9 @@ static void job_done(struct transaction *transaction, int error, const struct sa
 		if (row == job->write->row && !error) {
 			job->started = transaction->asked;
 			number_text(device, row, job->write->before);
-			job->agreed =
-				setting_agrees(transaction->row, &job->write->setting, sample);
+			job->before = sample->number[0];
+			job->agreed = setting_agrees(transaction->row, &job->write->setting,
+						     job->before, sample);
 		}
 		operand_read(device, row, error);
 		break;

@@ -102,13 +102,42 @@ static int agrees_exact(const struct instruction *row, const struct setting *set
 	return sample->numbers == 1 && sample->number[0] == setting->number;
 }
 
-static int agrees_same(const struct instruction *row, const struct setting *setting,
+static double step_of(const struct instruction *row, const struct setting *setting)
+{
+	const char *point = strchr(setting->text, '.');
+
+	if (row->step > 0)
+		return row->step;
+	return point ? pow(10, -(double)strlen(point + 1)) : 1;
+}
+
+static int agrees_same(const struct instruction *row, const struct setting *setting, double before,
 		       const struct sample *sample)
 {
-	/* Only a float is rounded on its way; a large integer would not survive being one. */
-	if (row->type != VALUE_FLOAT)
-		return agrees_exact(row, setting, sample);
-	return value_reply_agrees(sample->text, sample->size, (float)setting->number) == 1;
+	double step = step_of(row, setting), wanted;
+	const struct {
+		double number;
+		bool equal; /* to the setting, in the digits of the reply */
+	} shown[] = {
+		{ sample->number[0], true },
+		{ before, false },
+		{ setting->number - step, false },
+		{ setting->number + step, false },
+	};
+
+	if (agrees_exact(row, setting, sample))
+		return 1;
+	if (row->type != VALUE_FLOAT || sample->numbers != 1 ||
+	    value_reply_units(sample->text, sample->size, setting->number, &wanted))
+		return 0;
+	for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++) {
+		double units;
+
+		if (value_reply_units(sample->text, sample->size, shown[i].number, &units) ||
+		    (units == wanted) != shown[i].equal)
+			return 0;
+	}
+	return 1;
 }
 
 static int agrees_near(const struct instruction *row, const struct setting *setting,
@@ -124,12 +153,12 @@ static int agrees_near(const struct instruction *row, const struct setting *sett
 	return distance <= row->verify_near;
 }
 
-int setting_agrees(const struct instruction *row, const struct setting *setting,
+int setting_agrees(const struct instruction *row, const struct setting *setting, double before,
 		   const struct sample *sample)
 {
 	switch (row->verify) {
 	case VERIFY_SAME:
-		return agrees_same(row, setting, sample);
+		return agrees_same(row, setting, before, sample);
 	case VERIFY_EXACT:
 		return agrees_exact(row, setting, sample);
 	case VERIFY_NEAR:

@@ -89,6 +89,7 @@ static bool verify_fits(const struct instruction *row)
 int row_check(struct parser *parser, const struct instruction *row)
 {
 	static const char *const verify[] = { "verify", "type", NULL };
+	static const char *const step[] = { "step", "verify", "access", NULL };
 	static const char *const pattern[] = { "access", "pattern", "type", NULL };
 	static const char *const array[] = { "fields", "header", "access", NULL };
 	int rc;
@@ -97,6 +98,9 @@ int row_check(struct parser *parser, const struct instruction *row)
 		return parser_fail(parser, section_line(parser, verify, 0),
 				   "verify = %s does not fit type = %s",
 				   verify_method_names[row->verify], value_type_names[row->type]);
+	if (row->step > 0 && !(row->writable && row->verify == VERIFY_SAME))
+		return parser_fail(parser, section_line(parser, step, 0),
+				   "step needs access = rw and verify = same");
 	if (row->writable && row->type == VALUE_TEXT && !row->pattern[0])
 		return parser_fail(parser, section_line(parser, pattern, 0),
 				   "a text that can be written needs a pattern");

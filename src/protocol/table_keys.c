@@ -219,6 +219,17 @@ static int set_verify(struct parser *parser, struct entry *entry, void *object)
 	return 0;
 }
 
+static int set_step(struct parser *parser, struct entry *entry, void *object)
+{
+	struct instruction *row = object;
+	int err = entry_number(parser, entry, VALUE_FLOAT, entry->value, &row->step);
+
+	if (!err && row->step <= 0)
+		err = parser_fail(parser, entry->line, "step = %.*s: must be above 0", TABLE_QUOTE,
+				  entry->value);
+	return err;
+}
+
 /* NAME:TYPE or NAME:TYPE:UNIT */
 static int field_parse(struct parser *parser, const struct entry *entry, char *text,
 		       struct instruction *row)
@@ -371,6 +382,7 @@ const struct key row_keys[] = {
 	{ .name = "class", WORD(class, instruction_class_names) },
 	{ .name = "consuming", SWITCH(consuming, switch_names) },
 	{ .name = "verify", .set = set_verify },
+	{ .name = "step", .set = set_step },
 	{ .name = "pattern", TEXT(struct instruction, pattern) },
 	{ .name = "header", WORD(header, reply_header_names) },
 	{ .name = "fields", .set = set_fields },

@@ -388,24 +388,14 @@ int value_parse_reply_int(const char *text, size_t size, int64_t *value)
 	return decimal_to_int(&decimal, units, value) ? -EIO : 0;
 }
 
-int value_reply_agrees(const char *reply, size_t size, float written)
+int value_reply_units(const char *reply, size_t size, double value, double *units)
 {
 	struct decimal decimal;
-	char digits[DIGITS_MAX + 1];
-	float value;
-	double stated, scaled;
 
-	if (decimal_parse_reply(&decimal, reply, size) || decimal_to_float(&decimal, &value))
+	if (decimal_parse_reply(&decimal, reply, size))
 		return -EIO;
-	if (value == written)
-		return 1;
-
-	/* Count both in units of the last digit of the reply. */
-	snprintf(digits, sizeof(digits), "%.*s", (int)(decimal.whole + decimal.fraction),
-		 decimal.digits);
-	stated = strtod(digits, NULL);
-	scaled = round((double)written * pow(10, -decimal.exponent));
-	return fabs(scaled - (decimal.negative ? -stated : stated)) <= 1;
+	*units = round(value * pow(10, -decimal.exponent));
+	return 0;
 }
 
 int value_parse_clock(const char *text, size_t size, int32_t *seconds)

@@ -261,6 +261,37 @@ static void test_verdicts(void **state)
 	}
 }
 
+/* A BMS that keeps to its own limits, or replies with few digits, does not pass for one that obeys. */
+static void test_a_clamped_or_rounded_setting_is_not_in_force(void **state)
+{
+	static const struct {
+		const char *file, *written, *replied, *message;
+	} cases[] = {
+		{ .file = "CMAX",
+		  .written = "4.2",
+		  .replied = "4.1",
+		  .message = "CMAX: 4.2 was written, but the BMS says 4.1" },
+		{ .file = "SOCH",
+		  .written = "0.04",
+		  .replied = "0.0",
+		  .message = "SOCH: 0.04 was written, but the BMS says 0; write no more digits" },
+		{ .file = "CMAX",
+		  .written = "3.94",
+		  .replied = "3.94001e0",
+		  .message = "CMAX: 3.94 was written, but the BMS says 3.94001" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct world *world = world_started(&plain, ABMS);
+
+		world->clamp = cases[i].replied;
+		assert_int_equal(put(world, cases[i].file, cases[i].written), -EIO);
+		assert_non_null(strstr(bus_last_error(world->bus), cases[i].message));
+		world_free(world);
+	}
+}
+
 static void test_lost_replies(void **state)
 {
 	static const struct {
@@ -539,6 +570,7 @@ int main(void)
 		cmocka_unit_test(test_operand_not_readable),
 		cmocka_unit_test(test_unknown_setting),
 		cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_a_clamped_or_rounded_setting_is_not_in_force),
 		cmocka_unit_test(test_lost_replies),
 		cmocka_unit_test(test_lost_reply_without_reading_back),
 		cmocka_unit_test(test_cancel),

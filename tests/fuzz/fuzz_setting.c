@@ -139,9 +139,9 @@ static void check_number(const struct instruction *row, int model, const struct 
 	CHECK(again.number == setting->number && !strcmp(again.text, setting->text));
 }
 
-/* A BMS that took the setting and says so, in @text, is believed. */
-static void check_read_back(const struct instruction *row, int model, const struct setting *setting,
-			    const char *text)
+/* Whether a BMS that holds the setting and replies @text proves it. */
+static bool is_proved(const struct instruction *row, int model, const struct setting *setting,
+		      const char *text)
 {
 	static struct reply reply;
 	struct frame frame;
@@ -149,7 +149,7 @@ static void check_read_back(const struct instruction *row, int model, const stru
 	frame_make(&frame, FRAME_HOST, 1, text, (uint8_t)strlen(text));
 	reply_begin(&reply, row, model, false, 1);
 	CHECK(reply_take(&reply, &frame) == REPLY_COMPLETE);
-	CHECK(setting_agrees(row, setting, &reply.sample) == 1);
+	return setting_agrees(row, setting, setting->number + 1e30, &reply.sample);
 }
 
 static void check_accepted(const struct instruction *row, int model, const struct setting *setting)
@@ -169,11 +169,15 @@ static void check_accepted(const struct instruction *row, int model, const struc
 	if (row->array || strspn(setting->text, " ") || !strncmp(setting->text, "ERROR", 5))
 		return;
 	if (row->type != VALUE_TEXT)
-		check_read_back(row, model, setting, setting->text);
+		CHECK(is_proved(row, model, setting, setting->text));
 	if (row->type == VALUE_FLOAT && row->verify == VERIFY_SAME) {
-		/* As it answers: "3.94000e+00". */
+		float shown;
+
+		/* As it replies: "3.94000e+00", which a setting of more digits does not equal. */
 		snprintf(reply, sizeof(reply), "%.5e", setting->number);
-		check_read_back(row, model, setting, reply);
+		CHECK(!value_parse_reply_float(reply, strlen(reply), &shown));
+		if ((double)shown == setting->number)
+			CHECK(is_proved(row, model, setting, reply));
 	}
 }
 

@@ -139,7 +139,7 @@ static void test_agrees(void **state)
 		int agrees;
 	} row[] = {
 		{ &cmax, "3.94", "3.94000e0", 1 },
-		{ &cmax, "3.94", "3.94001e0", 1 },
+		{ &cmax, "3.94", "3.94001e0", 0 },
 		{ &cmax, "3.94", "3.95000e0", 0 },
 		{ &free_int, "16777217", "16777217", 1 },
 		{ &free_int, "16777217", "16777216", 0 },
@@ -177,8 +177,160 @@ static void test_agrees(void **state)
 		reply_begin(&reply, row[i].row, MODEL_UNKNOWN, false, 1);
 		frame_make(&frame, FRAME_HOST, 1, row[i].reply, (uint8_t)strlen(row[i].reply));
 		assert_int_equal(reply_take(&reply, &frame), REPLY_COMPLETE);
-		assert_int_equal(setting_agrees(row[i].row, &setting, &reply.sample),
+		assert_int_equal(setting_agrees(row[i].row, &setting, 3.5, &reply.sample),
 				 row[i].agrees);
+	}
+}
+
+static const struct instruction capacity = { .type = VALUE_FLOAT, .verify = VERIFY_SAME };
+static const struct instruction coarse = { .type = VALUE_FLOAT,
+					   .verify = VERIFY_SAME,
+					   .step = 0.5 };
+
+/* Whether a reply of few digits proves that a setting is in force. */
+static void test_verified_means_in_force(void **state)
+{
+	static const struct {
+		const char *what;
+		const struct instruction *row;
+		const char *before, *written, *reply;
+		int proved;
+	} cases[] = {
+		{ .what = "no decimal, a whole number",
+		  .row = &capacity,
+		  .before = "400",
+		  .written = "450",
+		  .reply = "450",
+		  .proved = 1 },
+		{ .what = "no decimal, written with one",
+		  .row = &capacity,
+		  .before = "400",
+		  .written = "450.4",
+		  .reply = "450",
+		  .proved = 0 },
+		{ .what = "no decimal, but nothing finer than half a unit is set: a neighbour "
+			  "would be shown alike",
+		  .row = &coarse,
+		  .before = "400",
+		  .written = "450.1",
+		  .reply = "450",
+		  .proved = 0 },
+		{ .what = "clamped one step below",
+		  .row = &cmax,
+		  .before = "3.9",
+		  .written = "4.2",
+		  .reply = "4.1",
+		  .proved = 0 },
+		{ .what = "one decimal, one was written",
+		  .row = &cmax,
+		  .before = "3.9",
+		  .written = "4.2",
+		  .reply = "4.2",
+		  .proved = 1 },
+		{ .what = "one decimal, two were written",
+		  .row = &cmax,
+		  .before = "3.9",
+		  .written = "4.22",
+		  .reply = "4.2",
+		  .proved = 0 },
+		{ .what = "one decimal, two were written, the step is half a unit",
+		  .row = &coarse,
+		  .before = "3.9",
+		  .written = "4.22",
+		  .reply = "4.2",
+		  .proved = 1 },
+		{ .what = "rounds to nothing",
+		  .row = &capacity,
+		  .before = "0.5",
+		  .written = "0.04",
+		  .reply = "0.0",
+		  .proved = 0 },
+		{ .what = "two decimals, two were written",
+		  .row = &cmax,
+		  .before = "3.9",
+		  .written = "4.22",
+		  .reply = "4.22",
+		  .proved = 1 },
+		{ .what = "two decimals, rounded up from three",
+		  .row = &cmax,
+		  .before = "3.9",
+		  .written = "4.225",
+		  .reply = "4.23",
+		  .proved = 0 },
+		{ .what = "three decimals, off by one",
+		  .row = &cmax,
+		  .before = "3.9",
+		  .written = "4.225",
+		  .reply = "4.224",
+		  .proved = 0 },
+		{ .what = "three decimals, three were written",
+		  .row = &cmax,
+		  .before = "3.9",
+		  .written = "4.225",
+		  .reply = "4.225",
+		  .proved = 1 },
+		{ .what = "four decimals, five were written",
+		  .row = &capacity,
+		  .before = "1",
+		  .written = "1.23456",
+		  .reply = "1.2346",
+		  .proved = 0 },
+		{ .what = "five decimals and an exponent",
+		  .row = &capacity,
+		  .before = "1",
+		  .written = "0.0078125",
+		  .reply = "7.81250e-3",
+		  .proved = 1 },
+		{ .what = "six digits, seven were written",
+		  .row = &capacity,
+		  .before = "1",
+		  .written = "1234.567",
+		  .reply = "1.23457e3",
+		  .proved = 0 },
+		{ .what = "six decimals, off by the last",
+		  .row = &capacity,
+		  .before = "1",
+		  .written = "3.94",
+		  .reply = "3.940001",
+		  .proved = 0 },
+		{ .what = "six decimals",
+		  .row = &capacity,
+		  .before = "1",
+		  .written = "3.940001",
+		  .reply = "3.940001",
+		  .proved = 1 },
+		{ .what = "the old value would be shown alike",
+		  .row = &coarse,
+		  .before = "4.24",
+		  .written = "4.22",
+		  .reply = "4.2",
+		  .proved = 0 },
+		{ .what = "equal to the old value too",
+		  .row = &cmax,
+		  .before = "4.2",
+		  .written = "4.2",
+		  .reply = "4.2",
+		  .proved = 1 },
+	};
+	static struct reply reply;
+	struct setting setting, before;
+	struct frame frame;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(setting_parse(cases[i].row, MODEL_UNKNOWN, cases[i].before,
+					       strlen(cases[i].before), &before),
+				 0);
+		assert_int_equal(setting_parse(cases[i].row, MODEL_UNKNOWN, cases[i].written,
+					       strlen(cases[i].written), &setting),
+				 0);
+		reply_begin(&reply, cases[i].row, MODEL_UNKNOWN, false, 1);
+		frame_make(&frame, FRAME_HOST, 1, cases[i].reply, (uint8_t)strlen(cases[i].reply));
+		assert_int_equal(reply_take(&reply, &frame), REPLY_COMPLETE);
+		if (setting_agrees(cases[i].row, &setting, before.number, &reply.sample) !=
+		    cases[i].proved)
+			fail_msg("%s: %s, read back as %s", cases[i].what, cases[i].written,
+				 cases[i].reply);
 	}
 }
 
@@ -191,7 +343,7 @@ static void test_agrees_nothing(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
-		assert_int_equal(setting_agrees(row[i], &setting, &empty), 0);
+		assert_int_equal(setting_agrees(row[i], &setting, 1, &empty), 0);
 }
 
 int main(void)
@@ -200,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_model_limits),
 		cmocka_unit_test(test_agrees),
+		cmocka_unit_test(test_verified_means_in_force),
 		cmocka_unit_test(test_agrees_nothing),
 	};
 

@@ -403,40 +403,34 @@ static void test_parse_reply_int(void **state)
 	}
 }
 
-static void test_reply_agrees(void **state)
+/* A number in units of the last digit of a reply. */
+static void test_reply_units(void **state)
 {
 	static const struct {
 		const char *reply;
-		float written;
-		int agrees;
+		double value, units;
 	} row[] = {
-		{ "3.94000e0", 3.94f, 1 },
-		{ "3.94001e0", 3.94f, 1 },
-		{ "3.93999e0", 3.94f, 1 },
-		{ "3.94002e0", 3.94f, 0 },
-		{ "3.95000e0", 3.94f, 0 },
-		{ "4.50000e2", 450, 1 },
-		{ "4.50001e2", 450, 1 },
-		{ "4.50002e2", 450, 0 },
-		{ "-1.00000e1", -10, 1 },
-		{ "1.00000e1", -10, 0 },
-		{ "7.81250e-3", 0.0078125f, 1 },
-		{ "1.95313e-2", 0.01953125f, 1 },
-		{ "3.94", 3.94f, 1 },
-		{ "3.94000000000000000000", 3.94f, 1 },
-		{ "0", -0.0f, 1 },
-		{ "4.3e0", 4.3f, 1 },
-		{ "4.2e0", 4.25f, 1 },
-		{ "4e38", 1, -EIO },
-		{ "SET", 3.94f, -EIO },
-		{ "", 0, -EIO },
+		{ .reply = "3.94000e0", .value = 3.94, .units = 394000 },
+		{ .reply = "4.50000e2", .value = 450, .units = 450000 },
+		{ .reply = "7.81250e-3", .value = 0.0078125, .units = 781250 },
+		{ .reply = "1.95313e-2", .value = 0.01953125, .units = 1953125e-1 + 0.5 },
+		{ .reply = "-1.0e1", .value = -10.4, .units = -10 },
+		{ .reply = "4.2", .value = 4.25, .units = 43 },
+		{ .reply = "4", .value = 4.25, .units = 4 },
+		{ .reply = "4e2", .value = 449, .units = 4 },
+		{ .reply = "0", .value = -0.4, .units = 0 },
 	};
+	double units;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++) {
 		assert_int_equal(
-			value_reply_agrees(row[i].reply, strlen(row[i].reply), row[i].written),
-			row[i].agrees);
+			value_reply_units(row[i].reply, strlen(row[i].reply), row[i].value, &units),
+			0);
+		assert_true(units == row[i].units);
+	}
+	assert_int_equal(value_reply_units("SET", 3, 1, &units), -EIO);
+	assert_int_equal(value_reply_units("", 0, 1, &units), -EIO);
 }
 
 static void test_parse_clock(void **state)
@@ -564,7 +558,7 @@ static void test_comma_locale(void **state)
 	test_parse_float(state);
 	test_parse_reply_float(state);
 	test_parse_reply_int(state);
-	test_reply_agrees(state);
+	test_reply_units(state);
 }
 
 static int locale_restore(void **state)
@@ -588,7 +582,7 @@ int main(void)
 		cmocka_unit_test(test_parse_int),
 		cmocka_unit_test(test_parse_reply_float),
 		cmocka_unit_test(test_parse_reply_int),
-		cmocka_unit_test(test_reply_agrees),
+		cmocka_unit_test(test_reply_units),
 		cmocka_unit_test(test_parse_clock),
 		cmocka_unit_test(test_clean_text),
 		cmocka_unit_test_teardown(test_comma_locale, locale_restore),

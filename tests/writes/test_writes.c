@@ -247,6 +247,17 @@ static bool names_file(const struct writer *writer)
 	return !strncmp(why, file, strlen(file)) && why[strlen(file)] == ':';
 }
 
+/* Whether the six digits of a reply are the whole number. Of other types all is shown. */
+static bool is_shown_whole(const struct writer *writer)
+{
+	char reply[32];
+
+	if (row_of(writer)->type != VALUE_FLOAT || row_of(writer)->verify != VERIFY_SAME)
+		return true;
+	snprintf(reply, sizeof(reply), "%.5e", writer->number);
+	return (double)strtof(reply, NULL) == writer->number;
+}
+
 static void judge_healthy(struct writer *writer, unsigned sets, int order)
 {
 	switch (-writer->error) {
@@ -255,6 +266,8 @@ static void judge_healthy(struct writer *writer, unsigned sets, int order)
 			complain(writer, "contradicts another setting and was written");
 		if (sets != 1)
 			complain(writer, "was not set once");
+		if (!is_shown_whole(writer))
+			complain(writer, "has more digits than the reply that is to prove it");
 		return;
 	case EINVAL:
 		if (order > 0)
@@ -267,7 +280,7 @@ static void judge_healthy(struct writer *writer, unsigned sets, int order)
 	case EREMOTEIO:
 	case EIO:
 		/* Dates that no calendar has pass the pattern: the BMS refuses, or takes another. */
-		if (row_of(writer)->type != VALUE_TEXT)
+		if (row_of(writer)->type != VALUE_TEXT && is_shown_whole(writer))
 			complain(writer, "did not do");
 		return;
 	default:
