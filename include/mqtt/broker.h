@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The connection to the broker, in a thread of its own: it keeps itself alive while a file is read,
- * and comes back by itself, at growing distances. What it has to tell comes through a pipe, so that
- * nothing is shared but the library's own queue.
+ * The connection to the broker, in a thread of its own: it is kept alive while a file is read, and
+ * made anew after it was lost, at growing intervals. Each connection starts with nothing that an
+ * earlier one left. The thread reports through a pipe.
  */
 #ifndef BMSFS_MQTT_BROKER_H
 #define BMSFS_MQTT_BROKER_H
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "mqtt/config.h"
 #include "mqtt/setting.h"
@@ -16,16 +17,29 @@
 enum broker_event_type {
 	BROKER_CONNECTED,
 	BROKER_LOST,
-	BROKER_BIRTH,  /* Home Assistant has started */
-	BROKER_TOLD,   /* what Home Assistant was told in an earlier life of the program */
-	BROKER_WISH,   /* somebody wants something set */
-	BROKER_FAILED, /* it cannot be tried again: a certificate that does not fit */
+	BROKER_BIRTH,   /* Home Assistant has started */
+	BROKER_TOLD,    /* what Home Assistant was told in an earlier life of the program */
+	BROKER_WISH,    /* somebody wants something set */
+	BROKER_REFUSED, /* a message; broker_next() itself takes this one */
+	BROKER_FAILED,  /* it cannot be tried again: a certificate that does not fit */
 };
 
 struct broker_event {
 	enum broker_event_type type;
 	json_t *told; /* the receiver's */
 	struct setting_wish wish;
+	int message, reason; /* of a refusal: its number, and MQTT's reason code */
+	uint32_t packet_max; /* of a connection: bytes of a message; 0: no limit */
+};
+
+/* What is published. */
+enum broker_topic {
+	TOPIC_STATE,
+	TOPIC_DAEMON,    /* retained */
+	TOPIC_LINK,      /* retained */
+	TOPIC_RESULT,    /* below it one for each setting */
+	TOPIC_DISCOVERY, /* retained, at Home Assistant's own prefix */
+	TOPICS,
 };
 
 struct broker;
@@ -47,12 +61,13 @@ int broker_fd(const struct broker *broker);
 bool broker_next(struct broker *broker, struct broker_event *event);
 
 /*
- * Publishes at a topic of the battery ("state"). What is published while there is no connection is
- * lost: all is published again afterwards.
+ * Publishes a message. What is published while there is no connection is lost: all is published
+ * again afterwards. A message that the broker refuses is reported once for each topic and reason.
  */
-void broker_publish(struct broker *broker, const char *topic, const char *text, bool retain);
-void broker_publish_json(struct broker *broker, const char *topic, const json_t *message,
-			 bool retain);
-void broker_publish_discovery(struct broker *broker, const json_t *message);
+void broker_publish(struct broker *broker, enum broker_topic topic, const char *text);
+void broker_publish_json(struct broker *broker, enum broker_topic topic, const json_t *message);
+
+/* The same at the result topic of the setting @name. */
+void broker_publish_result(struct broker *broker, const char *name, const json_t *message);
 
 #endif

@@ -141,7 +141,7 @@ static void publish_discovery(struct bridge *bridge, const json_t *snapshot, boo
 
 	*published = bridge->again || !json_equal(made, bridge->discovery);
 	if (*published)
-		broker_publish_discovery(bridge->broker, made);
+		broker_publish_json(bridge->broker, TOPIC_DISCOVERY, made);
 	replace(&bridge->discovery, made);
 }
 
@@ -151,7 +151,7 @@ static void publish_state(struct bridge *bridge, const json_t *snapshot)
 
 	if (bridge->again || !bridge->online || clock_now_ms() >= bridge->due ||
 	    !json_equal(made, bridge->state))
-		broker_publish_json(bridge->broker, "state", made, false);
+		broker_publish_json(bridge->broker, TOPIC_STATE, made);
 	replace(&bridge->state, made);
 }
 
@@ -165,7 +165,7 @@ static void publish_values(struct bridge *bridge, const json_t *snapshot, bool *
 static void publish_link(struct bridge *bridge, bool online)
 {
 	if (bridge->again || online != bridge->online)
-		broker_publish(bridge->broker, "link", online ? "online" : "offline", true);
+		broker_publish(bridge->broker, TOPIC_LINK, online ? "online" : "offline");
 	bridge->online = online;
 }
 
@@ -203,7 +203,7 @@ static void update(struct bridge *bridge)
 		publish_values(bridge, snapshot, &discovered);
 	publish_link(bridge, online);
 	if (bridge->again)
-		broker_publish(bridge->broker, "daemon", "online", true);
+		broker_publish(bridge->broker, TOPIC_DAEMON, "online");
 	json_decref(answer);
 	bridge->again = false;
 	bridge->next = clock_now_ms() + bridge->config.interval * MSEC;
@@ -231,7 +231,7 @@ static int write_setting(struct bridge *bridge, const struct setting_wish *wish,
 
 static void grant(struct bridge *bridge, const struct setting_wish *wish)
 {
-	char reason[512] = "", topic[8 + SETTING_NAME_MAX];
+	char reason[512] = "";
 	json_t *result;
 	int error = setting_check(wish, bridge->catalogue, bridge->config.allow_write, reason,
 				  sizeof(reason));
@@ -240,8 +240,7 @@ static void grant(struct bridge *bridge, const struct setting_wish *wish)
 		error = write_setting(bridge, wish, reason, sizeof(reason));
 	say("set %s: %s", wish->name, error ? reason : wish->text);
 	result = setting_result(wish, error, reason);
-	snprintf(topic, sizeof(topic), "result/%s", wish->name);
-	broker_publish_json(bridge->broker, topic, result, false);
+	broker_publish_result(bridge->broker, wish->name, result);
 	json_decref(result);
 	if (!error)
 		bridge->changed = true;
@@ -287,6 +286,8 @@ static void handle_next(struct bridge *bridge)
 		break;
 	case BROKER_WISH:
 		grant(bridge, &event.wish);
+		break;
+	case BROKER_REFUSED:
 		break;
 	case BROKER_FAILED:
 		bridge->err = -EPROTO;
