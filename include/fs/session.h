@@ -16,7 +16,6 @@
 #define FS_PATH_MAX  128
 #define FS_READ_MAX  65536
 #define FS_SCRATCH   262144
-#define FS_WRITE_MAX 4096
 #define FS_FOR_LONG  86400.0 /* seconds an attribute or entry is good for when it is settled */
 #define FS_FOR_A_BIT 1.0     /* ... and while shape or model are unknown */
 
@@ -28,6 +27,15 @@ struct branch {
 	bool reshaped;
 };
 
+/* Text that was written to a handle without a newline, and not set yet; write.c has the rules. */
+struct held {
+	pid_t opener;  /* the thread that opened the file; 0: of another pid namespace */
+	pid_t process; /* ... and its process, known while text is held */
+	bool spent;    /* no more text is taken */
+	size_t size;
+	char text[VALUE_TEXT_MAX];
+};
+
 /* An open file. */
 struct handle {
 	struct fs *fs;
@@ -36,10 +44,10 @@ struct handle {
 	bool lengthy;  /* a TREE_LONG: the text was made when it was opened and stays */
 	bool patient;  /* a signal does not end its reads */
 	bool rendered; /* the text, or the error, is what it read last */
-	bool written;
 	int error;
 	char *text; /* allocated */
 	size_t size;
+	struct held held;
 
 	struct fuse_pollhandle *poll; /* somebody waits for a change, then it is in fs->waiters */
 	bool told;   /* ... or did so until told to poll again, then it is in fs->told */
@@ -53,7 +61,7 @@ struct handle {
 	TAILQ_ENTRY(handle) waiting; /* fs->waiters or fs->told */
 };
 
-enum parked_kind { PARKED_OPEN, PARKED_READ, PARKED_WRITE };
+enum parked_kind { PARKED_OPEN, PARKED_READ, PARKED_WRITE, PARKED_FLUSH };
 
 /* A request that waits for the device. */
 struct parked {
@@ -65,6 +73,7 @@ struct parked {
 	struct fuse_file_info info; /* of an open */
 	size_t size;
 	off_t offset;
+	bool completes; /* a write: it brings the newline for text held before */
 	union {
 		struct device_query query;
 		struct device_write write;
@@ -195,10 +204,27 @@ void parked_fail(struct parked *parked, int error);
 /* Answers a parked request because the server ends or its file is gone. */
 void parked_abandon(struct parked *parked);
 
-/* write.c. Replies: write or error. */
+/* write.c. Replies: write: write or error; flush: error. */
 void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, off_t offset,
 		struct fuse_file_info *info);
+void file_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info);
 void write_abandon(struct parked *parked); /* as parked_abandon() */
+
+/* Drops the text held, if any; log and bus/last_error say so. @why: "the reason; the remedy". */
+void held_drop(struct handle *handle, const char *why);
+
+/* caller.c. The name of the program that makes a request; "" if it cannot be seen. */
+void caller_name(pid_t thread, char *name, size_t size);
+
+/* The process (thread group) of @thread; 0 if it cannot be seen. */
+pid_t caller_process(pid_t thread);
+bool caller_is_of(pid_t thread, pid_t process);
+
+/*
+ * Whether a signal ends @process, which waits for an answer: 1, 0, or -errno if it cannot be seen.
+ * Also 1 if a thread other than the first has called exit(3), which looks the same.
+ */
+int caller_was_killed(pid_t process);
 
 /* poll.c. Replies: poll or error. */
 void poll_begin(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,

@@ -43,6 +43,8 @@ void file_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		if (parked->handle == handle)
 			parked_abandon(parked);
 	}
+	held_drop(handle, "the process that opened the file did not close it; "
+			  "write the value with a newline at its end");
 	poll_end(handle);
 	handle_free(handle);
 	reply_error(req, ino, 0);
@@ -83,7 +85,7 @@ void parked_abandon(struct parked *parked)
 {
 	if (!parked->req)
 		return;
-	if (parked->kind == PARKED_WRITE) {
+	if (parked->kind == PARKED_WRITE || parked->kind == PARKED_FLUSH) {
 		write_abandon(parked);
 		return;
 	}
@@ -251,10 +253,11 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	handle->branch = branch_of(fs, ino);
 	handle->ino = ino;
 	handle->patient = stat.patient;
+	handle->held.opener = fuse_req_ctx(req)->pid;
 	TAILQ_INSERT_TAIL(&fs->handles, handle, entry);
 	info->fh = (uintptr_t)handle;
 	info->direct_io = 1;
-	info->noflush = 1;
+	info->noflush = (info->flags & O_ACCMODE) == O_RDONLY;
 	if (stat.kind == TREE_LONG)
 		open_long(req, ino, info);
 	else

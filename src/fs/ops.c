@@ -2,7 +2,7 @@
 /*
  * What is answered at once: names, attributes, listings, and everything that this file system
  * refuses. An operation that is missing here is one for which the kernel has a better answer than
- * "Function not implemented" (flush, fsync, access, lseek, locks, fallocate, ioctl, opendir).
+ * "Function not implemented" (fsync, access, lseek, locks, fallocate, ioctl, opendir).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -276,6 +276,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.open = file_open,
 	.read = file_read,
 	.write = file_write,
+	.flush = file_flush,
 	.release = file_release,
 	.poll = poll_begin,
 	.create = op_create,

@@ -308,11 +308,14 @@ int64_t fs_wake(const struct fs *fs)
 void fs_stop(struct fs *fs)
 {
 	struct parked *parked, *next;
+	struct handle *handle;
 
 	for (parked = TAILQ_FIRST(&fs->parked); parked; parked = next) {
 		next = TAILQ_NEXT(parked, entry);
 		parked_abandon(parked);
 	}
+	TAILQ_FOREACH (handle, &fs->handles, entry)
+		held_drop(handle, "the mount ended before the file was closed; write it again");
 	while (!TAILQ_EMPTY(&fs->waiters))
 		poll_end(TAILQ_FIRST(&fs->waiters));
 }

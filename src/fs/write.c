@@ -1,31 +1,41 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-/* Writes to open files: each is a write job of the device, and is logged. */
+/*
+ * Writes are whole or nothing. A value that ends with a newline is set by the write() that brings the
+ * newline. A value without a newline is checked, held, and set when the process that opened the file
+ * closes it. Any other way to write spends the handle, which then takes no more text.
+ *
+ *	request   condition                                     effect
+ *	WRITE     the handle is spent                           EINVAL
+ *	WRITE     not behind the text held (O_APPEND: anywhere) EINVAL, spent
+ *	WRITE     the text held and the data end with a newline the write job; nothing is held
+ *	WRITE     nothing held, and a value of this setting     held
+ *	WRITE     any other piece                               EINVAL, ERANGE or EACCES; spent
+ *	FLUSH     nothing held, or not by the opener            none
+ *	FLUSH     by the opener, which a signal ends            dropped, spent
+ *	FLUSH     by the opener                                 the write job; spent
+ *	RELEASE   text held                                     dropped
+ */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <string.h>
 
 #include "fs/session.h"
 
-/* The name of the program that waits in write(2): it is still there. */
-static void program_name(pid_t pid, char *name, size_t size)
-{
-	char path[32];
-	ssize_t length = -1;
-	int fd;
+static const char in_pieces[] =
+	"the value came in pieces; write the value and its newline with one write()";
+static const char not_at_start[] =
+	"a value must be written at offset 0; open the file again or seek to its start";
+static const char unseen[] =
+	"the process of the writer cannot be seen; write the value with a newline at its end";
+static const char interrupted[] = "a signal came before anything was sent; write the value again";
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd >= 0) {
-		length = read(fd, name, size - 1);
-		close(fd);
-	}
-	if (length > 0 && name[length - 1] == '\n')
-		length--;
-	name[length > 0 ? length : 0] = '\0';
-	for (char *c = name; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+/* Leaves a sentence in bus/last_error. */
+static void explain(const struct handle *handle, const char *sentence)
+{
+	char path[FS_PATH_MAX];
+
+	tree_path(handle->branch->tree, handle->ino, path, sizeof(path));
+	device_explain(handle->branch->device, "%s: %s", path, sentence);
 }
 
 static void write_log(const struct parked *parked, int error)
@@ -36,7 +46,7 @@ static void write_log(const struct parked *parked, int error)
 	const char *after = write->after;
 	char name[32], path[FS_PATH_MAX];
 
-	program_name(who->pid, name, sizeof(name));
+	caller_name(who->pid, name, sizeof(name));
 	forest_path(fs->forest, parked->ino, path, sizeof(path));
 	if (error || !*after)
 		after = write->setting.text;
@@ -47,11 +57,13 @@ static void write_log(const struct parked *parked, int error)
 
 void write_abandon(struct parked *parked)
 {
-	if (device_write_cancel(parked->handle->branch->device, &parked->write)) {
+	bool withdrawn = device_write_cancel(parked->handle->branch->device, &parked->write);
+
+	write_log(parked, -ENODEV);
+	if (withdrawn) {
 		parked_fail(parked, -ENODEV);
 		return;
 	}
-	write_log(parked, -ENODEV);
 	reply_error(parked->req, parked->ino, -ENODEV);
 	parked->req = NULL;
 	parked->handle = NULL;
@@ -71,7 +83,12 @@ static void write_done(struct device_write *write, int error)
 		return;
 	}
 	answer_tell(parked->fs, parked->ino, "written");
-	fuse_reply_write(parked->req, parked->size);
+	if (parked->completes)
+		parked->handle->held.spent = false;
+	if (parked->kind == PARKED_FLUSH)
+		fuse_reply_err(parked->req, 0);
+	else
+		fuse_reply_write(parked->req, parked->size);
 	parked_free(parked);
 }
 
@@ -82,61 +99,169 @@ static void write_interrupted(fuse_req_t req, void *user)
 	(void)req;
 	if (!device_write_cancel(parked->handle->branch->device, &parked->write))
 		return;
+	explain(parked->handle, interrupted);
 	write_log(parked, -EINTR);
 	parked_fail(parked, -EINTR);
 }
 
-/* Not a value in one piece: the BMS is not told, and whoever wonders finds why in bus/last_error. */
-static void refuse(fuse_req_t req, fuse_ino_t ino)
+/* Checks @text and starts the write job, whose result answers the request. */
+static void store(struct parked *parked, const char *text, size_t size)
 {
-	const struct branch *branch = branch_of(fs_of(req), ino);
-	char path[FS_PATH_MAX];
+	const struct branch *branch = parked->handle->branch;
+	struct device_write *write = &parked->write;
+	int err = tree_accept(branch->tree, parked->ino, text, size, write);
 
-	tree_path(branch->tree, ino, path, sizeof(path));
-	device_explain(branch->device, "%s: takes one value in one write", path);
-	reply_error(req, ino, -EINVAL);
+	if (!err && fuse_req_interrupted(parked->req)) {
+		explain(parked->handle, interrupted);
+		err = -EINTR;
+	}
+	if (err) {
+		/* Many programs do not look at the result of close(). */
+		if (parked->kind == PARKED_FLUSH) {
+			snprintf(write->setting.text, sizeof(write->setting.text), "%.*s",
+				 (int)size, text);
+			write_log(parked, err);
+		}
+		parked_fail(parked, err);
+		return;
+	}
+	write->done = write_done;
+	write->user = parked;
+	device_write(branch->device, write);
+	fuse_req_interrupt_func(parked->req, write_interrupted, parked);
 }
 
-static void store(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size,
-		  const struct fuse_file_info *info)
+/* Refuses a piece, and with it whatever is still to be written to this handle. */
+static void refuse(fuse_req_t req, struct handle *handle, int err, const char *sentence)
 {
-	struct parked *parked = parked_new(req, ino, PARKED_WRITE, info);
-	const struct branch *branch = handle_of(info)->branch;
-	int error;
+	if (sentence)
+		explain(handle, sentence);
+	handle->held.size = 0;
+	handle->held.spent = true;
+	reply_error(req, handle->ino, err);
+}
 
+/* The newline is there: sets the text held and @text. If that fails, no part is left to be set. */
+static void finish_line(fuse_req_t req, const char *text, size_t size,
+			const struct fuse_file_info *info)
+{
+	struct handle *handle = handle_of(info);
+	struct held *held = &handle->held;
+	struct parked *parked = parked_new(req, handle->ino, PARKED_WRITE, info);
+	char *line = handle->fs->scratch;
+	size_t before = held->size;
+
+	held->spent = before;
+	held->size = 0;
 	if (!parked) {
-		reply_error(req, ino, -ENOMEM);
+		reply_error(req, handle->ino, -ENOMEM);
 		return;
 	}
 	parked->size = size;
-	error = tree_accept(branch->tree, ino, text, size, &parked->write);
-	if (error) {
-		parked_fail(parked, error);
-		return;
-	}
-	parked->write.done = write_done;
-	parked->write.user = parked;
-	device_write(branch->device, &parked->write);
-	fuse_req_interrupt_func(req, write_interrupted, parked);
+	parked->completes = before;
+	memcpy(line, held->text, before);
+	memcpy(line + before, text, size);
+	store(parked, line, before + size);
 }
 
-/*
- * The whole value comes in one write and its offset means nothing. But a program that goes on to
- * write at a later offset writes piece by piece, and its pieces are no values.
- */
+static void hold(fuse_req_t req, struct handle *handle, const char *text, size_t size)
+{
+	struct held *held = &handle->held;
+	struct device_write checked;
+	int err = tree_accept(handle->branch->tree, handle->ino, text, size, &checked);
+
+	if (!err && size > sizeof(held->text))
+		err = -EINVAL;
+	if (err) {
+		refuse(req, handle, err, NULL);
+		return;
+	}
+	held->process = caller_process(held->opener);
+	if (!held->process) {
+		refuse(req, handle, -EINVAL, unseen);
+		return;
+	}
+	memcpy(held->text, text, size);
+	held->size = size;
+	answer_tell(handle->fs, handle->ino, "held");
+	fuse_reply_write(req, size);
+}
+
 void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, off_t offset,
 		struct fuse_file_info *info)
 {
 	struct handle *handle = handle_of(info);
-	bool goes_on = handle->written && offset && !(info->flags & O_APPEND);
+	struct held *held = &handle->held;
+	bool in_place = (uint64_t)offset == held->size || info->flags & O_APPEND;
 
 	piece_tell(req, ino, "write", size, offset, "");
-	if (size > FS_WRITE_MAX || goes_on || info->writepage) {
-		refuse(req, ino);
-	} else if (fuse_req_interrupted(req)) {
-		reply_error(req, ino, -EINTR);
-	} else {
-		handle->written = true;
-		store(req, ino, text, size, info);
+	if (held->spent || info->writepage)
+		refuse(req, handle, -EINVAL, in_pieces);
+	else if (!in_place)
+		refuse(req, handle, -EINVAL, held->size ? in_pieces : not_at_start);
+	else if (size && text[size - 1] == '\n')
+		finish_line(req, text, size, info);
+	else if (held->size)
+		refuse(req, handle, -EINVAL, in_pieces);
+	else
+		hold(req, handle, text, size);
+}
+
+void held_drop(struct handle *handle, const char *why)
+{
+	struct held *held = &handle->held;
+	const struct branch *branch = handle->branch;
+	char name[32], path[FS_PATH_MAX];
+
+	if (!held->size)
+		return;
+	tree_path(branch->tree, handle->ino, path, sizeof(path));
+	device_explain(branch->device, "%s: %.*s was dropped because %s", path, (int)held->size,
+		       held->text, why);
+	caller_name(held->process, name, sizeof(name));
+	forest_path(handle->fs->forest, handle->ino, path, sizeof(path));
+	handle->fs->config.log("pid %d (%s): %s: %.*s was dropped because %s", (int)held->process,
+			       *name ? name : "?", path, (int)held->size, held->text, why);
+	held->size = 0;
+	held->spent = true;
+}
+
+/* The last chance to set the text held: close() has the result. */
+static void finish_text(fuse_req_t req, const struct fuse_file_info *info)
+{
+	struct handle *handle = handle_of(info);
+	struct held *held = &handle->held;
+	struct parked *parked = parked_new(req, handle->ino, PARKED_FLUSH, info);
+	size_t size = held->size;
+
+	if (!parked) {
+		held_drop(handle, "memory is short; write it again");
+		reply_error(req, handle->ino, -ENOMEM);
+		return;
 	}
+	held->size = 0;
+	held->spent = true;
+	store(parked, held->text, size);
+}
+
+void file_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
+{
+	struct handle *handle = handle_of(info);
+	const struct held *held = &handle->held;
+	int killed;
+
+	request_tell(req, ino, "flush", "");
+	if (!held->size || !caller_is_of(fuse_req_ctx(req)->pid, held->process)) {
+		reply_error(req, ino, 0);
+		return;
+	}
+	killed = caller_was_killed(held->process);
+	if (!killed) {
+		finish_text(req, info);
+		return;
+	}
+	held_drop(handle,
+		  killed > 0 ? "the program was killed before it closed the file; write it again"
+			     : unseen);
+	reply_error(req, ino, killed > 0 ? 0 : -EINVAL);
 }

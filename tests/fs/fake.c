@@ -2,6 +2,7 @@
 #include "fake.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -303,6 +304,8 @@ int64_t bus_now(const struct bus *bus)
 	return bus->now;
 }
 
+static char sentence[FAKE_SENTENCE];
+
 void fake_init(struct device *device, struct tree *tree)
 {
 	*device = (struct device){
@@ -313,6 +316,8 @@ void fake_init(struct device *device, struct tree *tree)
 		.value = { "78.46", "3.5", "a", "log" },
 	};
 	device->table.row = device->row;
+	device->explained = sentence;
+	sentence[0] = '\0';
 	device->row[3].consuming = true;
 	TAILQ_INIT(&device->query);
 	TAILQ_INIT(&device->write);
@@ -345,6 +350,9 @@ uint64_t tree_root(const struct tree *tree)
 
 void device_explain(const struct device *device, const char *format, ...)
 {
-	(void)device;
-	(void)format;
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(device->explained, FAKE_SENTENCE, format, arguments);
+	va_end(arguments);
 }

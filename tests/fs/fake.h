@@ -8,9 +8,10 @@
 
 #include "tree/forest.h"
 
-#define FAKE_ROWS   4
-#define FAKE_TTL    NSEC_PER_SEC
-#define FAKE_LENGTH 10000 /* of the long text */
+#define FAKE_ROWS     4
+#define FAKE_TTL      NSEC_PER_SEC
+#define FAKE_LENGTH   10000 /* of the long text */
+#define FAKE_SENTENCE 256
 
 struct bus {
 	int64_t now;
@@ -37,6 +38,7 @@ struct device {
 	bool hold; /* nothing is answered */
 	bool sent; /* writes cannot be taken back */
 	int write_error;
+	char *explained;          /* the last sentence of device_explain() */
 	unsigned queries, writes; /* in all */
 	unsigned waiting;         /* now */
 	TAILQ_HEAD(, device_query) query;

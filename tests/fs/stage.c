@@ -168,7 +168,7 @@ static bool obey(const struct message *message, int64_t *answer)
 	*answer = 0;
 	switch (message->wish) {
 	case SET_VALUE:
-		memcpy(device->value[message->row], message->text, sizeof(message->text));
+		memcpy(device->value[message->row], message->text, sizeof(device->value[0]));
 		break;
 	case SET_ERROR:
 		device->error[message->row] = (int)message->number;
@@ -227,6 +227,14 @@ static bool obey(const struct message *message, int64_t *answer)
 		break;
 	case GET_LOGGED:
 		*answer = find_in_log(message->text);
+		break;
+	case AWAIT_LOGGED:
+		return strstr(stage.log, message->text);
+	case GET_EXPLAINED:
+		*answer = !strcmp(device->explained, message->text);
+		break;
+	case GET_WRITES:
+		*answer = device->writes;
 		break;
 	case STOP:
 		fs_stop(stage.fs);

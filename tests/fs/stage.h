@@ -40,6 +40,9 @@ enum wish {
 	GET_ARMED,
 	GET_WAKE,   /* ns until fs_wake() */
 	GET_LOGGED, /* whether a line of the log contains .text; forgets the log */
+	AWAIT_LOGGED,
+	GET_EXPLAINED, /* whether the last sentence about a failure is .text */
+	GET_WRITES,    /* write jobs so far */
 	STOP,
 };
 
@@ -47,7 +50,7 @@ struct message {
 	enum wish wish;
 	unsigned row;
 	int64_t number;
-	char text[64];
+	char text[160];
 };
 
 extern struct stage {

@@ -9,19 +9,17 @@ import signal
 import harness
 from harness import Call
 
+# Prints what became of write() and of close(). A signal interrupts both and does nothing else.
 WRITER = """
-import errno, signal
-class Enough(Exception): pass
-def enough(*_): raise Enough
-signal.signal(signal.SIGUSR1, enough)
+import ctypes, errno, signal
+libc = ctypes.CDLL(None, use_errno=True)
+signal.signal(signal.SIGUSR1, lambda *_: None)
+signal.siginterrupt(signal.SIGUSR1, True)
 fd = os.open(sys.argv[1], os.O_WRONLY)
-print("ready", flush=True)
-try:
-    print(os.write(fd, sys.argv[2].encode()), flush=True)
-except OSError as error:
-    print(errno.errorcode[error.errno])
-except Enough:
-    print("interrupted")
+text = sys.argv[2].encode()
+for call in ((libc.write, fd, text, len(text)), (libc.close, fd)):
+    failed = call[0](*call[1:]) < 0
+    print(errno.errorcode[ctypes.get_errno()] if failed else "ok")
 """
 
 
@@ -100,8 +98,10 @@ class Ways(WriteTest):
     def test_first_write_at_an_offset(self):
         fd = os.open(self.path, os.O_WRONLY)
         self.addCleanup(os.close, fd)
-        self.assertEqual(os.pwrite(fd, b"3.94\n", 7), 5)
-        self.check("BMIN 3.94")
+        self.assert_errno(errno.EINVAL, os.pwrite, fd, b"3.94\n", 7)
+        self.assertEqual(self.bmsfs.last_error(), "BMIN: a value must be written at offset 0; "
+                                                  "open the file again or seek to its start")
+        self.check()
 
     def test_again_from_the_start(self):
         fd = os.open(self.path, os.O_WRONLY)
@@ -126,13 +126,13 @@ class Ways(WriteTest):
         self.check("BMIN 3.94")
 
     def test_byte_by_byte(self):
-        """"4" contradicts BVOL, and what follows is no value of its own."""
-        fd = os.open(self.bmsfs.path("CMAX"), os.O_WRONLY)
+        fd = os.open(self.path, os.O_WRONLY)
         self.addCleanup(os.close, fd)
-        self.assert_errno(errno.EINVAL, os.pwrite, fd, b"4", 0)
-        for offset, byte in enumerate((b".", b"1", b"5"), 1):
-            self.assert_errno(errno.EINVAL, os.pwrite, fd, byte, offset)
-        self.bmsfs.expects("set CMAX .* failed")
+        self.assertEqual(os.write(fd, b"4"), 1)
+        for byte in (b".", b"0", b"5\n"):
+            self.assert_errno(errno.EINVAL, os.write, fd, byte)
+        self.assertEqual(self.bmsfs.last_error(), "BMIN: the value came in pieces; "
+                                                  "write the value and its newline with one write()")
         self.check()
 
 
@@ -304,45 +304,41 @@ class Troubles(WriteTest):
         self.assertEqual(self.bmsfs.read("BMIN"), "3.94")
 
 
+class Deadline(WriteTest):
+    options = ("deadline=1", "tries=1")
+
+    def test_close_is_answered_within_the_deadline(self):
+        fd = os.open(self.path, os.O_WRONLY)
+        self.assertEqual(os.write(fd, b"3.94"), 4)
+        self.bms.silent = True
+        self.assert_errno(errno.ETIMEDOUT, os.close, fd)
+        self.bmsfs.expects("failed: the BMS did not answer", "nobody answers", "is silent")
+        self.assertEqual(self.bms.sets(), [])
+
+
 class Interrupts(WriteTest):
+    """Of a write(), whose value ends with a newline."""
     options = ("deadline=20",)
     flags = ("-d",)  # which tells of requests, so that we know when a writer waits
+    text = "3.94\n"
+    waits = "write BMIN"
+    succeeded = "ok\nok\n"
+    interrupted = "EINTR\nok\n"
 
     def setUp(self):
         super().setUp()
         self.bmsfs.expects(".*")
 
     def start_writer(self):
-        writer = self.python(WRITER, self.path, "3.94")
-        self.assertEqual(writer.stdout.readline(), "ready\n")
-        return writer
+        return self.python(WRITER, self.path, self.text)
 
-    def test_once_it_is_sent_nothing_stops_it(self):
+    def test_once_it_is_sent_there_is_no_eintr(self):
         self.bms.delay = lambda request: 0.3 if request.text.startswith("BMIN") else 0
         writer = self.start_writer()
         self.bms.await_request("BMIN 3.94")
         writer.send_signal(signal.SIGUSR1)
-        # The write succeeded; the signal is handled behind it.
-        self.assertIn(writer.communicate(timeout=harness.PATIENCE)[0].split()[:1],
-                      ([], ["4"], ["interrupted"]))
+        self.assertEqual(writer.communicate(timeout=harness.PATIENCE)[0], self.succeeded)
         self.assertEqual(self.bmsfs.read("BMIN"), "3.94")
-        self.assertEqual(self.bms.sets(), ["BMIN 3.94"])
-
-    def test_once_it_is_sent_there_is_no_eintr(self):
-        self.bms.delay = lambda request: 0.3 if request.text.startswith("BMIN") else 0
-        code = """
-import ctypes, errno, signal
-libc = ctypes.CDLL(None, use_errno=True)
-signal.signal(signal.SIGUSR1, lambda *_: None)
-signal.siginterrupt(signal.SIGUSR1, True)
-fd = os.open(sys.argv[1], os.O_WRONLY)
-got = libc.write(fd, b"3.94", 4)
-print(got, errno.errorcode.get(ctypes.get_errno()))
-"""
-        writer = self.python(code, self.path)
-        self.bms.await_request("BMIN 3.94")
-        writer.send_signal(signal.SIGUSR1)
-        self.assertEqual(writer.communicate(timeout=harness.PATIENCE)[0], "4 None\n")
         self.assertEqual(self.bms.sets(), ["BMIN 3.94"])
 
     def test_before_it_is_sent(self):
@@ -350,10 +346,14 @@ print(got, errno.errorcode.get(ctypes.get_errno()))
         reader = Call(self.bmsfs.raw, "SOC")
         self.bms.await_request("LCD1?")
         writer = self.start_writer()
-        self.bmsfs.said.wait_for("write BMIN")
+        self.bmsfs.said.wait_for(self.waits)
         writer.send_signal(signal.SIGUSR1)
-        self.assertEqual(writer.communicate(timeout=harness.PATIENCE)[0], "interrupted\n")
+        self.assertEqual(writer.communicate(timeout=harness.PATIENCE)[0], self.interrupted)
         self.assertEqual(reader.result(), b"78.46\n")
+        self.assertEqual(self.bmsfs.last_error(), "BMIN: a signal came before anything was sent; "
+                                                  "write the value again")
+        # Nothing is left behind that could set it later.
+        self.assertEqual(self.bmsfs.read("BMIN", os.O_DIRECT), "3.95")
         self.assertEqual(self.bms.sets(), [])
 
     def test_a_killed_writer(self):
@@ -364,6 +364,13 @@ print(got, errno.errorcode.get(ctypes.get_errno()))
         self.bms.await_request("BMIN?", 1, self.bms.mark())
         self.assertEqual(self.bmsfs.read("BMIN", os.O_DIRECT), "3.94")
         self.assertEqual(self.bms.sets(), ["BMIN 3.94"])
+
+
+class InterruptedClose(Interrupts):
+    """Of a close(), which sets a value without newline."""
+    text = "3.94"
+    waits = "flush BMIN"
+    interrupted = "ok\nEINTR\n"
 
 
 if __name__ == "__main__":

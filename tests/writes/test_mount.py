@@ -39,7 +39,7 @@ REFUSED = [
 class Writes(harness.MountTest):
     def start(self, path, value, uid=0):
         """A writer in a process of its own, which ends with the errno of its write."""
-        return self.python(WRITER, path, value, str(uid))
+        return self.python(WRITER, path, value + "\n", str(uid))
 
     def end(self, process, status=0):
         self.assertEqual(process.wait(harness.PATIENCE), status, process.stderr.read())
@@ -50,7 +50,7 @@ class Writes(harness.MountTest):
 
     def test_accepted_is_logged(self):
         mount = self.mount("sim:")
-        process = self.start(mount.path("CMAX"), "3.9\n")
+        process = self.start(mount.path("CMAX"), "3.9")
         self.end(process)
         self.assertTrue(self.log_of(mount, process, os.getuid(), "CMAX", "3.85", "3.9"),
                         mount.said.lines)
