@@ -82,7 +82,8 @@ static void read_reason(const char *mount, int error, char *reason, size_t size)
 
 int setting_write(const char *mount, const struct setting_wish *wish, char *reason, size_t size)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], line[SETTING_TEXT_MAX + sizeof("\n")];
+	int length = snprintf(line, sizeof(line), "%s\n", wish->text);
 	int fd, error = 0;
 
 	if ((size_t)snprintf(path, sizeof(path), "%s/%s", mount, wish->name) >= sizeof(path))
@@ -92,7 +93,8 @@ int setting_write(const char *mount, const struct setting_wish *wish, char *reas
 		close(fd);
 		return refuse(-ETIMEDOUT, reason, size, TOO_LATE);
 	}
-	if (fd < 0 || write(fd, wish->text, wish->length) < 0)
+	/* With the newline, the result of write() is that of the setting. */
+	if (fd < 0 || write(fd, line, (size_t)length) < 0)
 		error = errno;
 	if (fd >= 0)
 		close(fd);

@@ -133,8 +133,8 @@ static void test_write(void **state)
 	assert_int_equal(setting_write(folder, &wish, reason, sizeof(reason)), 0);
 	snprintf(path, sizeof(path), "%s/CMAX", folder);
 	fd = open(path, O_RDONLY);
-	assert_int_equal(read(fd, text, sizeof(text)), 3);
-	assert_string_equal(text, "3.6");
+	assert_int_equal(read(fd, text, sizeof(text)), 4);
+	assert_string_equal(text, "3.6\n");
 	close(fd);
 	assert_int_equal(unlink(path), 0);
 	snprintf(path, sizeof(path), "%s/bus/last_error", folder);
