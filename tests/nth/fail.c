@@ -10,7 +10,9 @@
  *	NTH_FOREVER	1: and all after it
  *	NTH_ERRNO	what they fail with
  */
-#undef _FILE_OFFSET_BITS /* it would give open() the name of open64() */
+/* They would give open() the name of open64(), and the like. */
+#undef _FILE_OFFSET_BITS
+#undef _TIME_BITS
 
 #include <dirent.h>
 #include <dlfcn.h>

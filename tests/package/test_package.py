@@ -96,8 +96,8 @@ class Contents(unittest.TestCase):
 
     def test_depends(self):
         depends = re.split(r",\s*", self.field("Depends"))
-        for name in ("fuse3", "libfuse3-3", "libserialport0", "libseccomp2"):
-            self.assertTrue([one for one in depends if one.split()[0] == name], depends)
+        for name in ("fuse3", r"libfuse3-\d", "libserialport0", "libseccomp2"):
+            self.assertTrue([one for one in depends if re.fullmatch(name, one.split()[0])], depends)
 
 
 class Installed(unittest.TestCase):
@@ -249,10 +249,12 @@ class Installed(unittest.TestCase):
         self.copy.write("run/udev/rules.d/65-bmsfs.rules", line + "\n")
         said = self.plug_in()
         for word in ("SYSTEMD_WANTS=bmsfs@house.service", "ID_MM_PORT_IGNORE=1", "TAGS=:systemd:"):
-            self.assertIn(word, said.splitlines())
+            self.assertIn(word, [line.strip() for line in said.splitlines()])
         self.assertEqual(os.readlink(self.copy.path("dev/bms/house")), "../ttyUSB0")
+        # Newer ones only say what they would write.
         with open(port + "/latency_timer", encoding="ascii") as timer:
-            self.assertEqual(timer.read(), "1\n")
+            if timer.read() != "1\n":
+                self.assertRegex(said, r'writing ATTR\{.*/latency_timer\}="1"')
         os.unlink(self.copy.path("run/udev/rules.d/65-bmsfs.rules"))
 
     def test_7_remove(self):
