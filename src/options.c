@@ -420,9 +420,11 @@ static int set_files(struct parser *parser, const struct key *key, const char *t
 
 static int set_on(struct parser *parser, const struct key *key, const char *text, void *member)
 {
-	(void)parser;
-	(void)text;
-	*(bool *)member = key->kind == KEY_ON;
+	bool yes = !strcmp(text, "yes");
+
+	if (!yes && strcmp(text, "no") != 0)
+		return refuse(parser, "%s=%s: must be yes or no", key->name, text);
+	*(bool *)member = yes == (key->kind == KEY_ON);
 	return 0;
 }
 
@@ -471,7 +473,7 @@ static const struct key *find_key(const char *name, size_t length)
 	return NULL;
 }
 
-/* One option of -o, NAME or NAME=VALUE. */
+/* One option of -o, NAME or NAME=VALUE. NAME alone means NAME=yes, where that fits. */
 static int take_option(struct parser *parser, char *text)
 {
 	size_t length = strcspn(text, "=");
@@ -485,9 +487,7 @@ static int take_option(struct parser *parser, char *text)
 		return 0;
 	if (key->value && !given)
 		return refuse(parser, "%s: write %s=%s", text, text, key->value);
-	if (!key->value && given)
-		return refuse(parser, "%s: %s takes no value", text, key->name);
-	return set_key(parser, key, text + length + given);
+	return set_key(parser, key, given ? text + length + 1 : "yes");
 }
 
 /* No option starts with a digit: it goes on a list of numbers. */
@@ -540,15 +540,6 @@ static int take_place(struct parser *parser, const char *text)
 	return refuse(parser, "%s: one DEVICE and one MOUNTPOINT, and nothing else", text);
 }
 
-static int take_yes_or_no(struct parser *parser, const struct key *key, const char *text)
-{
-	if (!strcmp(text, "yes"))
-		return set_key(parser, key, text);
-	if (!strcmp(text, "no"))
-		return 0;
-	return refuse(parser, "%s = %s: must be yes or no", key->name, text);
-}
-
 /* A line of the configuration file. */
 static int take_pair(void *user, const char *name, const char *value)
 {
@@ -567,7 +558,7 @@ static int take_pair(void *user, const char *name, const char *value)
 	}
 	if (!key)
 		return refuse(parser, "%s: unknown key; bmsfs --help lists the options", name);
-	return key->value ? set_key(parser, key, text) : take_yes_or_no(parser, key, text);
+	return set_key(parser, key, text);
 }
 
 static int take_config(struct parser *parser, const char *file)

@@ -26,7 +26,7 @@
 #include "mqtt/setting.h"
 #include "mqtt/state.h"
 
-#define CONFIG_FILE "/etc/bmsfs-mqtt.conf"
+#define CONFIG_FILE BMSFS_CONFIG_DIRECTORY "-mqtt.conf" /* "/etc/bmsfs-mqtt.conf" */
 #define EXIT_USAGE  2
 #define MSEC        1000
 

@@ -133,6 +133,31 @@ static void test_last_counts(void **state)
 	options_free(&line.options);
 }
 
+/* As in a configuration file; without a value it means yes. */
+static void test_yes_and_no(void **state)
+{
+	static const struct {
+		const char *line;
+		bool unlock, read_only;
+	} cases[] = {
+		{ "-o unlock=yes,ro=no sim: /m", true, false },
+		{ "-o unlock,ro sim: /m", true, true },
+		{ "-o unlock,ro,unlock=no sim: /m", false, true },
+		{ "-o rw=no sim: /m", false, true },
+		{ "-o ro,rw=yes sim: /m", false, false },
+	};
+	struct line line;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		accept_line(&line, cases[i].line);
+		if (line.options.unlock != cases[i].unlock ||
+		    line.options.read_only != cases[i].read_only)
+			fail_msg("%s", cases[i].line);
+		options_free(&line.options);
+	}
+}
+
 static void test_escapes(void **state)
 {
 	struct line line;
@@ -298,7 +323,8 @@ static void test_refused(void **state)
 		{ "-o name=a/b sim: /m", "name=a/b:" },
 		{ "-o name=.. sim: /m", "name=..:" },
 		{ "-o name=a23456789b123456789c123456789d12 sim: /m", "1 to 28" },
-		{ "-o unlock=1 sim: /m", "unlock=1" },
+		{ "-o unlock=1 sim: /m", "unlock=1: must be yes or no" },
+		{ "-o unlock= sim: /m", "unlock=: must be yes or no" },
 		{ "-o uid=no-such-user sim: /m", "no-such-user" },
 		{ "-o uid=4294967295 sim: /m", "4294967295" },
 		{ "-o uid=-1 sim: /m", "-1" },
@@ -363,12 +389,13 @@ static void test_help(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_all_set),
-		cmocka_unit_test(test_names),          cmocka_unit_test(test_last_counts),
-		cmocka_unit_test(test_escapes),        cmocka_unit_test(test_order),
-		cmocka_unit_test(test_mount_options),  cmocka_unit_test(test_helper),
-		cmocka_unit_test(test_other_actions),  cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_too_many_files), cmocka_unit_test(test_help),
+		cmocka_unit_test(test_defaults),   cmocka_unit_test(test_all_set),
+		cmocka_unit_test(test_names),      cmocka_unit_test(test_last_counts),
+		cmocka_unit_test(test_yes_and_no), cmocka_unit_test(test_escapes),
+		cmocka_unit_test(test_order),      cmocka_unit_test(test_mount_options),
+		cmocka_unit_test(test_helper),     cmocka_unit_test(test_other_actions),
+		cmocka_unit_test(test_refused),    cmocka_unit_test(test_too_many_files),
+		cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests_name("options", tests, NULL, NULL);

@@ -28,6 +28,7 @@ FILES = {
     "share/doc/bmsfs/security.md", "share/doc/bmsfs/reliability.md", "share/doc/bmsfs/ABI/pack",
     "share/doc/bmsfs/troubleshooting.md", "share/doc/bmsfs/recipes.md",
     "share/doc/bmsfs/custom-instructions.md", "share/doc/bmsfs/examples/bms-settings",
+    "share/doc/bmsfs/examples/heater.ini",
 }
 
 
@@ -76,6 +77,45 @@ class Install(unittest.TestCase):
                  "ProtectSystem|ReadOnlyPaths|ReadWritePaths|Root[A-Z]\\w+|TemporaryFileSystem|"
                  "Bind\\w*Paths")
         self.assertNotRegex(self.read("lib/systemd/system/bmsfs@.service"), rf"(?m)^({names})=")
+
+    def test_files_that_man_pages_name_are_installed(self):
+        """The example of instructions was once linked and not packaged."""
+        named = set()
+        for name in self.files:
+            if name.startswith("share/man/") and not os.path.islink(
+                    os.path.join(self.prefix, name)):
+                named |= set(re.findall(r"^\.(?:It )?Pa /usr/(share/\S+)", self.read(name), re.M))
+        self.assertGreater(len(named), 3)
+        self.assertLessEqual(named, self.files)
+
+    def test_example_is_where_its_publisher_looks(self):
+        """bmsfs-mqtt@example reads what bmsfs@example mounts."""
+        place = re.search("^mountpoint = (.*)$", self.read("etc/bmsfs/example.conf"), re.M).group(1)
+        self.assertEqual(place, "/mnt/example")
+        unit = "lib/systemd/system/bmsfs-mqtt@.service"
+        if unit in self.files:
+            self.assertRegex(self.read(unit), rf"(?m)^ExecStart=.* {os.path.dirname(place)}/%i$")
+
+    def test_example_of_the_broker(self):
+        """Each of its lines is understood, as it stands and without its comment sign."""
+        mqtt = os.path.join(self.prefix, "bin/bmsfs-mqtt")
+        if not os.path.exists(mqtt):
+            self.skipTest("bmsfs-mqtt is not built")
+        text = self.read("share/bmsfs/bmsfs-mqtt.conf")
+        plain = re.sub(r"^#(\w+ =)", r"\1", text, flags=re.M)
+        self.assertNotEqual(plain, text)
+        for number, one in enumerate((text, plain)):
+            path = os.path.join(self.folder, f"mqtt-{number}.conf")
+            # An error of ours behind all the rest: nothing before it was wrong.
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(one + "last = 1\n")
+            os.chmod(path, 0o600)
+            done = subprocess.run([mqtt, "--config", path, "/mnt"], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  timeout=60, check=False)
+            line = one.count("\n") + 1
+            self.assertEqual((done.returncode, done.stderr), (
+                2, f"bmsfs-mqtt: {path}:{line}: unknown key; bmsfs-mqtt(1) lists the keys\n"))
 
     def test_example(self):
         """The example with all of its comments on options taken off is a configuration, too."""

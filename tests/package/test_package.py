@@ -86,8 +86,17 @@ class Contents(unittest.TestCase):
         files = {line.split(None, 5)[5] for line in listed.splitlines()}
         for name in ("usr/bin/bmsfs-mqtt", "usr/bin/bmsfs-top",
                      "usr/lib/systemd/system/bmsfs-mqtt@.service",
+                     "usr/share/bmsfs/bmsfs-mqtt.conf",
                      "usr/share/man/man1/bmsfs-mqtt.1.gz", "usr/share/man/man1/bmsfs-top.1.gz"):
             self.assertIn("./" + name, files)
+
+    def test_install_line_of_the_readme_names_no_debug_packages(self):
+        with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as page:
+            globs = re.search(r"^    sudo apt install (\./build-package/.*)$", page.read(), re.M)
+        found = sorted(os.path.basename(path) for one in globs.group(1).split()
+                       for path in glob.glob(os.path.join(PACKAGES, os.path.basename(one))))
+        self.assertEqual(found, sorted(os.path.basename(package(name))
+                                       for name in ("bmsfs", "bmsfs-tools")))
 
     def test_version(self):
         with open(os.path.join(SOURCE, "meson.build"), encoding="utf-8") as build_file:
@@ -135,8 +144,11 @@ class Installed(unittest.TestCase):
         for program in ("bmsfs-sim", "bmsfs-mqtt", "bmsfs-top"):
             self.assertRegex(self.check(program, "--version"), rf"^{program} \d")
         self.assertIn("MOUNTPOINT", self.check("bmsfs", "--help"))
+        self.assertEqual(self.check("stat", "-c", "%a %U", "/etc/bmsfs-mqtt.conf"), "600 root\n")
+        self.copy.write("etc/bmsfs-mqtt.conf", "host = broker\n")
         # Once more, as an upgrade.
         self.check(*INSTALL)
+        self.assertEqual(self.check("cat", "/etc/bmsfs-mqtt.conf"), "host = broker\n")
 
     def test_2_fstab(self):
         self.copy.write("etc/fstab", FSTAB)
