@@ -22,11 +22,12 @@ struct service {
 	unsigned addresses;
 	int model;
 	int ready_fd; /* a byte goes there once the mount answers; -1: nobody waits for it */
+	int lifeline; /* a byte comes from there once the mount is gone; closed: the supervisor is */
 };
 
 /*
- * Serves until the file system is unmounted or a signal asks to end; SIGTERM, SIGINT and SIGHUP
- * must be blocked. Returns the exit status. Takes over ready_fd.
+ * Serves until the file system is unmounted, the supervisor is gone or a signal asks to end; the
+ * supervisor must have blocked the signals. Returns the exit status. Takes over both descriptors.
  */
 int server_run(struct fs *fs, const struct service *service);
 

@@ -7,7 +7,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,6 @@
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "nsec.h"
 #include "protocol/capture.h"
 #include "protocol/instruction.h"
@@ -496,7 +495,7 @@ static int serve(struct program *program)
 	while (!program->ended) {
 		if (wait_for_something(program, fds) < 0 && errno != EINTR)
 			return complain_errno("ppoll");
-		if (fds[POLL_SIGNALS].revents)
+		if (fds[POLL_SIGNALS].revents && signals_take(program->signals))
 			return 0;
 		if (fds[POLL_WATCH].revents)
 			pty_watch(program);
@@ -710,20 +709,6 @@ static int start_sim(struct program *program)
 	return ret;
 }
 
-static int catch_signals(struct program *program)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	program->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return program->signals < 0 ? complain_errno("signalfd") : 0;
-}
-
 static int run(struct program *program)
 {
 	int ret = start_sim(program);
@@ -732,9 +717,12 @@ static int run(struct program *program)
 		return ret;
 	/* Bytes are due every 180 us; the usual slack of 50 us would be heard. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	ret = catch_signals(program);
-	if (!ret)
-		ret = program->door->open(program);
+	program->signals = signals_open(false);
+	if (program->signals < 0) {
+		complain("cannot wait for signals: %s", strerror(-program->signals));
+		return program->signals;
+	}
+	ret = program->door->open(program);
 	if (!ret) {
 		printf("ready %s\n", program->place);
 		fflush(stdout);

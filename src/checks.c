@@ -56,9 +56,9 @@ static int check_directory(const char *path)
 	return 0;
 }
 
-static int remove_dead(const char *path)
+static int remove_dead(const char *path, const struct mount_id *id)
 {
-	int err = mount_detach(path, NULL);
+	int err = mount_detach(id);
 
 	if (err < 0)
 		log_print("%s: a dead bmsfs is mounted there and cannot be removed: %s", path,
@@ -71,17 +71,18 @@ static int remove_dead(const char *path)
 int checks_mountpoint(const char *path, char *absolute, size_t size)
 {
 	int err = mount_resolve(path, absolute, size);
+	struct mount_id id;
 
 	if (err < 0) {
 		log_print("%s: %s", path, strerror(-err));
 		return err;
 	}
 	for (int i = 0; i < DEAD_MOUNT_MAX; i++) {
-		switch (mount_examine(absolute)) {
+		switch (mount_examine(absolute, &id)) {
 		case MOUNT_FREE:
 			return check_directory(absolute);
 		case MOUNT_DEAD:
-			err = remove_dead(absolute);
+			err = remove_dead(absolute, &id);
 			if (err < 0)
 				return err;
 			continue;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "confine.h"
 #include "fs/mount.h"
 #include "keeper.h"
@@ -18,6 +19,21 @@
 
 #define PATIENCE      (2 * NSEC_PER_SEC) /* with a server that was asked to end, and then killed */
 #define START_SLACK_s 10                 /* that a start may take besides -o wait */
+/* Between two looks at the table of mounts, which changes often on a host of containers. */
+#define LOOK_INTERVAL (100 * NSEC_PER_MSEC)
+
+/* What the supervisor waits for while the server runs. */
+struct watch {
+	pid_t server;
+	struct mount_id mount;
+	int signals;
+	FILE *table;       /* of mounts: POLLPRI after a change of any of them */
+	int lifeline;      /* write end of service->lifeline */
+	bool mounted;      /* as of the last look at the table */
+	int64_t next_look; /* not before this time */
+	int64_t until;     /* the server must have ended; NSEC_NEVER: it was not asked to */
+	bool killed;
+};
 
 static int64_t now(void)
 {
@@ -27,62 +43,106 @@ static int64_t now(void)
 	return time.tv_sec * NSEC_PER_SEC + time.tv_nsec;
 }
 
-static void block_signals(sigset_t *set)
+static int watch_open(struct watch *watch, int *lifeline)
 {
-	sigemptyset(set);
-	sigaddset(set, SIGTERM);
-	sigaddset(set, SIGINT);
-	sigaddset(set, SIGHUP);
-	sigaddset(set, SIGCHLD);
-	sigprocmask(SIG_BLOCK, set, NULL);
-	/* Whoever ignores these lets us inherit that, and then they never come. */
+	int ends[2], err;
+
+	*watch = (struct watch){ .mounted = true, .until = NSEC_NEVER, .lifeline = -1 };
+	/* A caller that ignores the ends of its children lets us inherit that. */
 	signal(SIGCHLD, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	watch->signals = signals_open(true);
+	err = watch->signals < 0 ? watch->signals : mount_table_open(&watch->table);
+	if (!err && pipe2(ends, O_CLOEXEC) < 0)
+		err = -errno;
+	if (err)
+		return err;
+	*lifeline = ends[0];
+	watch->lifeline = ends[1];
+	return 0;
 }
 
-/* The next signal, or 0 when @until has come. */
-static int next_signal(const sigset_t *set, int64_t until)
+static void watch_close(struct watch *watch)
 {
-	int64_t left = until == NSEC_NEVER ? 0 : until - now();
-	struct timespec time;
-	int signal;
+	if (watch->signals >= 0)
+		close(watch->signals);
+	if (watch->table)
+		fclose(watch->table);
+	if (watch->lifeline >= 0)
+		close(watch->lifeline);
+}
 
-	if (left < 0)
-		left = 0;
-	time.tv_sec = (time_t)(left / NSEC_PER_SEC);
-	time.tv_nsec = (long)(left % NSEC_PER_SEC);
-	do
-		signal = until == NSEC_NEVER ? sigwaitinfo(set, NULL)
-					     : sigtimedwait(set, NULL, &time);
-	while (signal < 0 && errno == EINTR);
-	return signal < 0 ? 0 : signal;
+static void expect_end(struct watch *watch)
+{
+	if (watch->until == NSEC_NEVER)
+		watch->until = now() + PATIENCE;
+}
+
+static void pass_signals_on(struct watch *watch)
+{
+	for (int signal; (signal = signals_take(watch->signals)) != 0;) {
+		if (signal == SIGCHLD)
+			continue;
+		kill(watch->server, signal);
+		expect_end(watch);
+	}
+}
+
+/* Open files and other mount namespaces can hold a mount that is gone here; the server ends then. */
+static void look_for_mount(struct watch *watch)
+{
+	watch->next_look = now() + LOOK_INTERVAL;
+	if (mount_find(watch->table, &watch->mount) != -ENOENT)
+		return;
+	watch->mounted = false;
+	/* A server that has closed its end is ending already. */
+	if (write(watch->lifeline, "u", 1) < 0)
+		return;
+	expect_end(watch);
+}
+
+static void watch_turn(struct watch *watch)
+{
+	int64_t time = now(), wake = watch->until;
+	bool rest = time < watch->next_look;
+	struct pollfd set[] = {
+		{ .fd = watch->signals, .events = POLLIN },
+		{ .fd = watch->mounted && !rest ? fileno(watch->table) : -1, .events = POLLPRI },
+	};
+	struct timespec left = { 0, 0 };
+
+	if (watch->mounted && rest)
+		wake = nsec_min(wake, watch->next_look);
+	if (wake > time) {
+		left.tv_sec = (time_t)((wake - time) / NSEC_PER_SEC);
+		left.tv_nsec = (long)((wake - time) % NSEC_PER_SEC);
+	}
+	if (ppoll(set, 2, wake == NSEC_NEVER ? NULL : &left, NULL) <= 0)
+		return;
+	if (set[0].revents)
+		pass_signals_on(watch);
+	if (set[1].revents)
+		look_for_mount(watch);
 }
 
 /*
- * Waits for the end of the server and passes on what asks it to end; one that does not is killed.
- * Returns its wait status, or -1 if even that did not help (it sits in a call to a driver).
+ * Waits for the end of the server, which a signal or the end of the mount brings about; a server
+ * that does not end then is killed. Returns its wait status, or -1 if even that did not help (it
+ * sits in a call to a driver).
  */
-static int guard(pid_t server, const sigset_t *set)
+static int guard(struct watch *watch)
 {
-	int64_t until = NSEC_NEVER;
-	bool killed = false;
 	int status = -1;
 
-	while (waitpid(server, &status, WNOHANG) == 0) {
-		int signal = next_signal(set, until);
-
-		if (signal && signal != SIGCHLD) {
-			kill(server, signal);
-			if (until == NSEC_NEVER)
-				until = now() + PATIENCE;
-		} else if (!signal && until != NSEC_NEVER) {
-			if (killed)
+	while (waitpid(watch->server, &status, WNOHANG) == 0) {
+		if (now() >= watch->until) {
+			if (watch->killed)
 				return -1;
 			log_print("the server does not end, killing it");
-			kill(server, SIGKILL);
-			killed = true;
-			until = now() + PATIENCE;
+			kill(watch->server, SIGKILL);
+			watch->killed = true;
+			watch->until = now() + PATIENCE;
 		}
+		watch_turn(watch);
 	}
 	return status;
 }
@@ -98,11 +158,14 @@ static int explain_end(int status)
 	return 128 + WTERMSIG(status);
 }
 
-static void detach(const char *mountpoint, const char *id)
+static void detach(const char *mountpoint, const struct mount_id *id)
 {
-	int err = mount_detach(mountpoint, id);
+	int err = mount_detach(id);
 
-	if (err < 0)
+	if (err == -EBUSY)
+		log_print("%s: another mount covers it; unmount both (umount %s, twice)",
+			  mountpoint, mountpoint);
+	else if (err < 0)
 		log_print("%s: cannot be unmounted: %s", mountpoint, strerror(-err));
 }
 
@@ -145,49 +208,68 @@ static int mount_tree(struct fs **fs, const struct service *service)
 	return fs_mount(fs, &config, service->mountpoint);
 }
 
-int keeper_run(const struct service *service)
+static int mount_and_identify(struct fs **fs, struct mount_id *id, const struct service *service)
 {
-	char id[64] = "";
-	struct fs *fs;
-	sigset_t set;
-	pid_t server;
+	int err = mount_tree(fs, service);
+
+	if (err < 0)
+		return err;
+	err = mount_identify(service->mountpoint, id);
+	if (err < 0) {
+		log_print("%s: cannot find the new mount: %s", service->mountpoint, strerror(-err));
+		fs_free(*fs);
+	}
+	return err;
+}
+
+/* The rest of the supervisor's life, once the server has started. Returns the exit status. */
+static int supervise(struct watch *watch, const struct service *service)
+{
 	int status, err;
 
-	block_signals(&set);
-	if (chdir("/") < 0) {
-		log_print("cannot change to /: %s", strerror(errno));
-		return 1;
-	}
-	if (mount_tree(&fs, service) < 0)
-		return 1;
-	err = mount_identify(service->mountpoint, id, sizeof(id));
-	if (err < 0) {
-		log_print("%s: cannot be told from other mounts: %s", service->mountpoint,
-			  strerror(-err));
-		fs_free(fs);
-		detach(service->mountpoint, NULL);
-		return 1;
-	}
-	if (service->ready_fd >= 0)
-		leave();
-	server = fork();
-	if (server == 0)
-		return serve(fs, service);
-	if (server < 0)
-		log_print("cannot start the server: %s", strerror(errno));
-	/* From here on only the server holds the connection, so that it ends with the server. */
-	fs_free(fs);
 	prctl(PR_SET_NAME, "bmsfs-keeper");
 	err = confine_keeper(service->user);
 	if (err < 0)
-		log_print("the keeper cannot give up rights: %s", strerror(-err));
+		log_print("the supervisor cannot give up rights: %s", strerror(-err));
 	if (service->ready_fd >= 0) {
 		close(service->ready_fd);
 		log_leave();
 	}
-	status = server < 0 ? -1 : guard(server, &set);
-	detach(service->mountpoint, id);
+	status = watch->server < 0 ? -1 : guard(watch);
+	detach(service->mountpoint, &watch->mount);
 	return explain_end(status);
+}
+
+int keeper_run(struct service *service)
+{
+	struct watch watch;
+	struct fs *fs;
+	int status = 1, err = watch_open(&watch, &service->lifeline);
+
+	if (!err && chdir("/") < 0)
+		err = -errno;
+	if (err < 0) {
+		log_print("cannot start: %s", strerror(-err));
+		goto out_close;
+	}
+	if (mount_and_identify(&fs, &watch.mount, service) < 0)
+		goto out_close;
+	if (service->ready_fd >= 0)
+		leave();
+	watch.server = fork();
+	if (watch.server == 0) {
+		watch_close(&watch);
+		return serve(fs, service);
+	}
+	if (watch.server < 0)
+		log_print("cannot start the server: %s", strerror(errno));
+	/* From here on only the server holds the connection, so that it ends with the server. */
+	fs_free(fs);
+	close(service->lifeline);
+	status = supervise(&watch, service);
+out_close:
+	watch_close(&watch);
+	return status;
 }
 
 /* What the launcher tells its caller about a keeper that has ended before the mount answered. */

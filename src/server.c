@@ -4,11 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "bus/bus.h"
 #include "confine.h"
 #include "device/device.h"
@@ -65,19 +65,6 @@ static void print_frame(void *user, bool sent, const struct frame *frame, const 
 		snprintf(hex + 3 * i, sizeof(hex) - 3 * i, " %02X", bytes[i]);
 	log_print("%c %lld.%06lld %s%s %s", sent ? '>' : '<', (long long)(us / 1000000),
 		  (long long)(us % 1000000), meaning, text, hex);
-}
-
-static int open_signals(void)
-{
-	sigset_t set;
-	int fd;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	return fd < 0 ? -errno : fd;
 }
 
 /*
@@ -154,6 +141,7 @@ static void server_take_down(struct server *server)
 		close(server->clock_fd);
 	if (server->ready_fd >= 0)
 		close(server->ready_fd);
+	close(server->service->lifeline);
 	notify_close(&server->notify);
 }
 
@@ -268,12 +256,36 @@ static void server_report(struct server *server, unsigned index)
 
 static void server_end(struct server *server)
 {
-	struct signalfd_siginfo info;
+	int number = signals_take(server->signal_fd);
+	const char *name = sigabbrev_np(number);
 
-	if (read(server->signal_fd, &info, sizeof(info)) != sizeof(info))
+	if (!number)
 		return;
-	log_print("ended by SIG%s", sigabbrev_np((int)info.ssi_signo));
+	if (name)
+		log_print("ended by SIG%s", name);
+	else
+		log_print("ended by signal %d", number);
 	server->stop = true;
+}
+
+static void server_lose_mount(struct server *server)
+{
+	log_print("%s was unmounted", server->service->mountpoint);
+	server->stop = true;
+}
+
+static void server_hear_supervisor(struct server *server)
+{
+	char byte;
+
+	if (read(server->service->lifeline, &byte, 1) == 1) {
+		server_lose_mount(server);
+		return;
+	}
+	log_print("%s: the supervisor was killed and cannot unmount it; the next start replaces it",
+		  server->service->mountpoint);
+	server->stop = true;
+	server->status = 1;
 }
 
 static void server_take_clock(struct server *server)
@@ -292,12 +304,12 @@ static void server_receive(struct server *server)
 	if (err >= 0)
 		return;
 	if (err == -ENODEV) {
-		log_print("%s was unmounted", server->service->mountpoint);
-	} else {
-		log_print("the connection to the kernel failed: %s", strerror(-err));
-		server->status = 1;
+		server_lose_mount(server);
+		return;
 	}
+	log_print("the connection to the kernel failed: %s", strerror(-err));
 	server->stop = true;
+	server->status = 1;
 }
 
 static struct timespec *time_left(int64_t now, int64_t wake, struct timespec *left)
@@ -324,30 +336,34 @@ static void server_cannot_wait(struct server *server, int err)
 /* One turn of the loop: sleeps until something comes or is due, and deals with it. */
 static void server_turn(struct server *server)
 {
-	struct pollfd set[] = {
-		{ .fd = server->signal_fd, .events = POLLIN },
-		{ .fd = fs_fd(server->fs), .events = POLLIN },
-		{ .fd = -1 },
-		{ .fd = server->clock_fd, .events = POLLIN },
+	enum { SIGNALS, SUPERVISOR, KERNEL, LINK, CLOCK, SOURCES };
+	struct pollfd set[SOURCES] = {
+		[SIGNALS] = { .fd = server->signal_fd, .events = POLLIN },
+		[SUPERVISOR] = { .fd = server->service->lifeline, .events = POLLIN },
+		[KERNEL] = { .fd = fs_fd(server->fs), .events = POLLIN },
+		[CLOCK] = { .fd = server->clock_fd, .events = POLLIN },
 	};
 	struct timespec left;
 
-	set[2].fd = bus_fd(server->bus, &set[2].events);
-	if (ppoll(set, 4, time_left(bus_now(server->bus), server_wake(server), &left), NULL) < 0) {
+	set[LINK].fd = bus_fd(server->bus, &set[LINK].events);
+	if (ppoll(set, SOURCES, time_left(bus_now(server->bus), server_wake(server), &left), NULL) <
+	    0) {
 		server_cannot_wait(server, errno);
 		return;
 	}
 	server->wait_failures = 0;
-	if (set[0].revents)
+	if (set[SIGNALS].revents)
 		server_end(server);
-	if (set[3].revents)
+	if (set[CLOCK].revents)
 		server_take_clock(server);
-	if (!server->stop && set[1].revents)
+	if (!server->stop && set[SUPERVISOR].revents)
+		server_hear_supervisor(server);
+	if (!server->stop && set[KERNEL].revents)
 		server_receive(server);
 	if (server->stop)
 		return;
 	/* Not for each request from the kernel: looking at a port takes system calls. */
-	if (set[2].revents || bus_wake(server->bus) <= bus_now(server->bus))
+	if (set[LINK].revents || bus_wake(server->bus) <= bus_now(server->bus))
 		bus_run(server->bus);
 	for (unsigned i = 0; i < server->devices; i++)
 		device_run(server->device[i]);
@@ -366,7 +382,7 @@ int server_run(struct fs *fs, const struct service *service)
 	ignore_terminal();
 	/* In the background, whoever could be told has been left. */
 	notify_open(&server.notify, service->ready_fd < 0 ? getppid() : 0);
-	server.signal_fd = open_signals();
+	server.signal_fd = signals_open(false);
 	server.clock_fd = open_clock();
 	err = server.signal_fd < 0 ? server.signal_fd
 				   : confine_server(service->user, service->options->device,

@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 
 enum mount_state {
 	MOUNT_FREE,    /* a directory, nothing mounted on it */
@@ -14,20 +16,39 @@ enum mount_state {
 	MOUNT_FOREIGN, /* something else is mounted there */
 };
 
-/* The mount at the absolute path @mountpoint; stat(2) on it is done in a child, for it may hang. */
-enum mount_state mount_examine(const char *mountpoint);
+/* One mount, so that only the very mount we made is ever unmounted by us. */
+struct mount_id {
+	uint64_t number;       /* as in the table; the kernel gives it again to a later mount */
+	uint64_t unique;       /* never given again; 0 if not known (before Linux 6.8) */
+	unsigned major, minor; /* of its file system */
+};
 
 /*
- * The identity of the topmost mount at @mountpoint ("mountid major:minor") into @id: so that only
- * the very mount we made is ever unmounted by us. -ENOENT if nothing is mounted there.
+ * The topmost mount at the absolute path @mountpoint, with its @id unless it is MOUNT_FREE. stat(2)
+ * on it is done in a child, which may hang.
  */
-int mount_identify(const char *mountpoint, char *id, size_t size);
+enum mount_state mount_examine(const char *mountpoint, struct mount_id *id);
+
+/* The topmost mount at @mountpoint. -ENOENT if nothing is mounted there. */
+int mount_identify(const char *mountpoint, struct mount_id *id);
 
 /*
- * Detaches the mount at @mountpoint if it is still @id (NULL: whatever it is): umount2(2), or
- * fusermount3 -uz for those who may not. Returns 0, also if it is gone already, or -errno.
+ * Opens the table of mounts of this mount namespace, for mount_find(). Its descriptor reports
+ * POLLPRI once after each change of a mount. Returns 0 or -errno.
  */
-int mount_detach(const char *mountpoint, const char *id);
+int mount_table_open(FILE **table);
+
+/*
+ * Whether the mount is in the namespace, wherever it was moved to: 0; -ENOENT if it is gone, even
+ * if open files or other namespaces still hold it; -EIO if the table cannot be read.
+ */
+int mount_find(FILE *table, const struct mount_id *id);
+
+/*
+ * Detaches the mount, wherever it was moved to: umount2(2), or fusermount3 -uz for those who may
+ * not. Returns 0, also if it is gone already; -EBUSY if another mount covers it; -errno.
+ */
+int mount_detach(const struct mount_id *id);
 
 /* Resolves @path to an absolute one without touching its last component, which may be a dead mount. */
 int mount_resolve(const char *path, char *absolute, size_t size);

@@ -28,8 +28,7 @@
 
 /* One line of /proc/self/mountinfo. */
 struct mount_line {
-	uint64_t id;
-	unsigned major, minor;
+	struct mount_id id; /* without the unique number */
 	char place[PATH_MAX];
 	char type[64];
 };
@@ -56,33 +55,55 @@ static bool parse_line(const char *text, struct mount_line *line)
 	const char *separator = strstr(text, " - ");
 
 	if (!separator ||
-	    sscanf(text, "%" SCNu64 " %*u %u:%u %*s %4095s", &line->id, &line->major, &line->minor,
-		   line->place) != 4 ||
+	    sscanf(text, "%" SCNu64 " %*u %u:%u %*s %4095s", &line->id.number, &line->id.major,
+		   &line->id.minor, line->place) != 4 ||
 	    sscanf(separator, " - %63s", line->type) != 1)
 		return false;
 	decode(line->place);
 	return true;
 }
 
-static int find_line(uint64_t id, struct mount_line *line)
+int mount_table_open(FILE **table)
 {
-	FILE *file = fopen("/proc/self/mountinfo", "re");
+	*table = fopen("/proc/self/mountinfo", "re");
+	return *table ? 0 : -errno;
+}
+
+static int find_line(FILE *table, uint64_t number, struct mount_line *line)
+{
 	char *text = NULL;
 	size_t size = 0;
 	int error = -ENOENT;
 
-	if (!file)
-		return -errno;
-	while (error && getline(&text, &size, file) >= 0)
-		if (parse_line(text, line) && line->id == id)
+	rewind(table);
+	while (error && getline(&text, &size, table) >= 0)
+		if (parse_line(text, line) && line->id.number == number)
 			error = 0;
+	if (error && ferror(table))
+		error = -EIO;
 	free(text);
-	fclose(file);
 	return error;
 }
 
-/* The mount that a descriptor is on, as mountinfo numbers it. */
-static int mount_id(int fd, uint64_t *id)
+/* A later mount may have the number of an earlier one, but only while it is of another file system. */
+static int find_mount(FILE *table, const struct mount_id *id, struct mount_line *line)
+{
+	int error = find_line(table, id->number, line);
+
+	if (!error && (line->id.major != id->major || line->id.minor != id->minor))
+		error = -ENOENT;
+	return error;
+}
+
+int mount_find(FILE *table, const struct mount_id *id)
+{
+	struct mount_line line;
+
+	return find_mount(table, id, &line);
+}
+
+/* The mount that a descriptor is on, as the table numbers it. */
+static int read_number(int fd, uint64_t *number)
 {
 	char path[48], line[128];
 	int error = -ENOENT;
@@ -93,9 +114,31 @@ static int mount_id(int fd, uint64_t *id)
 	if (!file)
 		return -errno;
 	while (error && fgets(line, sizeof(line), file))
-		if (sscanf(line, "mnt_id: %" SCNu64, id) == 1)
+		if (sscanf(line, "mnt_id: %" SCNu64, number) == 1)
 			error = 0;
 	fclose(file);
+	return error;
+}
+
+/* Finds the line of the mount that @fd is on. */
+static int find_line_of(int fd, struct mount_line *line)
+{
+	struct statx found;
+	uint64_t number;
+	FILE *table;
+	int error = read_number(fd, &number);
+
+	if (!error)
+		error = mount_table_open(&table);
+	if (error)
+		return error;
+	error = find_line(table, number, line);
+	fclose(table);
+	line->id.unique = 0;
+	if (!error &&
+	    !statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &found) &&
+	    found.stx_mask & STATX_MNT_ID_UNIQUE)
+		line->id.unique = found.stx_mnt_id;
 	return error;
 }
 
@@ -106,15 +149,12 @@ static int mount_id(int fd, uint64_t *id)
  */
 static int mount_open(const char *mountpoint, struct mount_line *line)
 {
-	uint64_t id;
 	int fd = open(mountpoint, O_PATH | O_CLOEXEC);
 	int error;
 
 	if (fd < 0)
 		return -errno;
-	error = mount_id(fd, &id);
-	if (!error)
-		error = find_line(id, line);
+	error = find_line_of(fd, line);
 	if (!error && strcmp(line->place, mountpoint) != 0)
 		error = -ENOENT;
 	if (!error)
@@ -127,7 +167,7 @@ static int mount_open(const char *mountpoint, struct mount_line *line)
  * In a child, because it may never return. The exit status is the errno. What the kernel remembers
  * of a mount that was in use would answer even for a dead one, so the mount itself is asked.
  */
-static pid_t spawn_stat(const char *path)
+static pid_t spawn_stat(int fd)
 {
 	pid_t parent = getpid();
 	pid_t child = fork();
@@ -139,11 +179,11 @@ static pid_t spawn_stat(const char *path)
 	signal(SIGTERM, SIG_DFL);
 	if (getppid() != parent)
 		_exit(EIO);
-	_exit(statx(AT_FDCWD, path, AT_STATX_FORCE_SYNC, STATX_TYPE, &found) ? errno : 0);
+	_exit(statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC, STATX_TYPE, &found) ? errno : 0);
 }
 
 /* Returns the errno of statx(2), or -1 when it takes too long. */
-static int stat_within_limit(const char *path)
+static int stat_within_limit(int fd)
 {
 	struct pollfd ended = { .events = POLLIN };
 	int pipe_fds[2], status, ready;
@@ -152,7 +192,7 @@ static int stat_within_limit(const char *path)
 	if (pipe2(pipe_fds, O_CLOEXEC))
 		return errno;
 	/* The child's copy of this end closes when it ends. */
-	child = spawn_stat(path);
+	child = spawn_stat(fd);
 	close(pipe_fds[1]);
 	ended.fd = pipe_fds[0];
 	if (child < 0) {
@@ -171,17 +211,9 @@ static int stat_within_limit(const char *path)
 	return WEXITSTATUS(status);
 }
 
-enum mount_state mount_examine(const char *mountpoint)
+static enum mount_state examine_bmsfs(int fd)
 {
-	struct mount_line line;
-	int fd = mount_open(mountpoint, &line);
-
-	if (fd < 0)
-		return MOUNT_FREE;
-	close(fd);
-	if (strcmp(line.type, "fuse.bmsfs") != 0)
-		return MOUNT_FOREIGN;
-	switch (stat_within_limit(mountpoint)) {
+	switch (stat_within_limit(fd)) {
 	case ENOTCONN:
 		return MOUNT_DEAD;
 	case -1:
@@ -191,25 +223,31 @@ enum mount_state mount_examine(const char *mountpoint)
 	}
 }
 
-/*
- * The kernel gives the number of a mount that is gone to the next one, so where it can, the number
- * that is never used again is taken.
- */
-int mount_identify(const char *mountpoint, char *id, size_t size)
+enum mount_state mount_examine(const char *mountpoint, struct mount_id *id)
+{
+	enum mount_state state = MOUNT_FOREIGN;
+	struct mount_line line;
+	int fd = mount_open(mountpoint, &line);
+
+	if (fd < 0)
+		return MOUNT_FREE;
+	if (!strcmp(line.type, "fuse.bmsfs"))
+		state = examine_bmsfs(fd);
+	close(fd);
+	*id = line.id;
+	return state;
+}
+
+int mount_identify(const char *mountpoint, struct mount_id *id)
 {
 	struct mount_line line;
-	struct statx unique;
 	int fd = mount_open(mountpoint, &line);
-	int length;
 
 	if (fd < 0)
 		return fd;
-	if (!statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_MNT_ID_UNIQUE, &unique) &&
-	    unique.stx_mask & STATX_MNT_ID_UNIQUE)
-		line.id = unique.stx_mnt_id;
 	close(fd);
-	length = snprintf(id, size, "%" PRIu64 " %u:%u", line.id, line.major, line.minor);
-	return (size_t)length < size ? 0 : -ENOSPC;
+	*id = line.id;
+	return 0;
 }
 
 static int run_fusermount(const char *mountpoint)
@@ -233,19 +271,53 @@ static int run_fusermount(const char *mountpoint)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EPERM;
 }
 
-int mount_detach(const char *mountpoint, const char *id)
+/* Opens the mount where it is now, which is elsewhere if it was moved. */
+static int open_by_id(const struct mount_id *id, struct mount_line *line)
 {
-	char present[64];
-	int error = id ? mount_identify(mountpoint, present, sizeof(present)) : 0;
+	struct mount_line topmost;
+	FILE *table;
+	int fd, error = mount_table_open(&table);
 
-	if (error == -ENOENT || (id && !error && strcmp(id, present) != 0))
-		return 0;
 	if (error)
 		return error;
-	/* EINVAL: nothing is mounted there. */
-	if (!umount2(mountpoint, MNT_DETACH | UMOUNT_NOFOLLOW) || errno == EINVAL)
-		return 0;
-	return errno == EPERM ? run_fusermount(mountpoint) : -errno;
+	error = find_mount(table, id, line);
+	fclose(table);
+	if (error)
+		return error;
+	fd = mount_open(line->place, &topmost);
+	if (fd < 0)
+		return fd;
+	if (topmost.id.number != id->number)
+		error = -EBUSY;
+	else if (topmost.id.unique && id->unique && topmost.id.unique != id->unique)
+		error = -ENOENT;
+	if (!error)
+		return fd;
+	close(fd);
+	return error;
+}
+
+/*
+ * By way of the descriptor the kernel unmounts this very mount, whatever another program does to
+ * the path meanwhile. fusermount3 knows paths only.
+ */
+int mount_detach(const struct mount_id *id)
+{
+	struct mount_line line;
+	char path[48];
+	int fd = open_by_id(id, &line);
+	int error = 0;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (umount2(path, MNT_DETACH) < 0)
+		error = errno;
+	close(fd);
+	if (error == EPERM)
+		return run_fusermount(line.place);
+	/* EINVAL: it went in between. */
+	return error == EINVAL ? 0 : -error;
 }
 
 static int join(char *absolute, size_t size, const char *folder, const char *name)

@@ -149,14 +149,15 @@ static int session_prepare(struct fs *fs)
 
 static int session_mount(struct fs *fs, const char *mountpoint)
 {
+	struct mount_id id;
 	int error;
 
 	errno = 0;
 	if (fuse_session_mount(fs->session, mountpoint))
 		return errno ? -errno : -EIO;
 	error = session_prepare(fs);
-	if (error)
-		mount_detach(mountpoint, NULL);
+	if (error && !mount_identify(mountpoint, &id))
+		mount_detach(&id);
 	return error;
 }
 

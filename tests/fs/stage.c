@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "fs/mount.h"
-
 struct stage stage;
 
 /* Options of the mount for the next setup(). */
@@ -85,7 +83,7 @@ bool stage_is_possible(void)
 		fprintf(stderr, "skipped: cannot mount here\n");
 		return false;
 	}
-	mount_detach(stage.place, NULL);
+	umount2(stage.place, MNT_DETACH);
 	fs_free(stage.fs);
 	rmdir(stage.place);
 	return true;
@@ -96,7 +94,7 @@ int setup(void **state)
 	(void)state;
 	signal(SIGALRM, give_up);
 	alarm(LIMIT);
-	if (mount_stage() || mount_identify(stage.place, stage.id, sizeof(stage.id)))
+	if (mount_stage() || mount_identify(stage.place, &stage.id))
 		return -1;
 	fake_init(&stage.device, &stage.tree);
 	stage.wall_offset = time(NULL) * NSEC_PER_SEC - stage.device.bus.now;
@@ -129,7 +127,7 @@ int setup_read_only(void **state)
 int teardown(void **state)
 {
 	struct pollfd kernel = { .fd = fs_fd(stage.fs), .events = POLLIN };
-	int error = mount_detach(stage.place, stage.id);
+	int error = mount_detach(&stage.id);
 
 	(void)state;
 	while (!error && poll(&kernel, 1, -1) >= 0)

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "fake.h"
+#include "fs/mount.h"
 #include "nsec.h"
 #include "test.h"
 
@@ -54,7 +55,8 @@ struct message {
 };
 
 extern struct stage {
-	char place[64], id[64];
+	char place[64];
+	struct mount_id id;
 	struct fs *fs;
 	struct device device;
 	struct tree tree;

@@ -7,11 +7,13 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +24,7 @@
 
 /* A folder of this test's own with a mount point in it, whose name mountinfo has to encode. */
 static char home[64], place[96];
+static struct mount_id found; /* by mount_examine() */
 
 static void give_up(int signal_number)
 {
@@ -96,16 +99,21 @@ static pid_t serve(int fd)
 	_exit(0);
 }
 
+static int detach_examined(void)
+{
+	return mount_detach(&found);
+}
+
 static void test_nothing_mounted(void **state)
 {
-	char id[64];
+	const struct mount_id gone = { .number = 1, .minor = 1 };
+	struct mount_id id;
 
 	(void)state;
-	assert_int_equal(mount_examine(place), MOUNT_FREE);
-	assert_int_equal(mount_examine("/nowhere/at/all"), MOUNT_FREE);
-	assert_int_equal(mount_identify(place, id, sizeof(id)), -ENOENT);
-	assert_int_equal(mount_detach(place, NULL), 0);
-	assert_int_equal(mount_detach(place, "1 0:1"), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FREE);
+	assert_int_equal(mount_examine("/nowhere/at/all", &found), MOUNT_FREE);
+	assert_int_equal(mount_identify(place, &id), -ENOENT);
+	assert_int_equal(mount_detach(&gone), 0);
 }
 
 static void test_foreign(void **state)
@@ -114,12 +122,12 @@ static void test_foreign(void **state)
 
 	(void)state;
 	assert_int_equal(mount("x", place, "tmpfs", 0, ""), 0);
-	assert_int_equal(mount_examine(place), MOUNT_FOREIGN);
-	assert_int_equal(mount_detach(place, NULL), 0);
-	assert_int_equal(mount_examine(place), MOUNT_FREE);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FOREIGN);
+	assert_int_equal(detach_examined(), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FREE);
 
 	fd = mount_fuse("fuse.sshfs");
-	assert_int_equal(mount_examine(place), MOUNT_FOREIGN);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FOREIGN);
 	close(fd);
 }
 
@@ -127,9 +135,9 @@ static void test_dead(void **state)
 {
 	(void)state;
 	close(mount_fuse("fuse.bmsfs"));
-	assert_int_equal(mount_examine(place), MOUNT_DEAD);
-	assert_int_equal(mount_detach(place, NULL), 0);
-	assert_int_equal(mount_examine(place), MOUNT_FREE);
+	assert_int_equal(mount_examine(place, &found), MOUNT_DEAD);
+	assert_int_equal(detach_examined(), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FREE);
 }
 
 static void test_hanging(void **state)
@@ -138,9 +146,9 @@ static void test_hanging(void **state)
 
 	(void)state;
 	fd = mount_fuse("fuse.bmsfs");
-	assert_int_equal(mount_examine(place), MOUNT_HANGING);
+	assert_int_equal(mount_examine(place, &found), MOUNT_HANGING);
 	close(fd);
-	assert_int_equal(mount_examine(place), MOUNT_DEAD);
+	assert_int_equal(mount_examine(place, &found), MOUNT_DEAD);
 }
 
 static void test_live(void **state)
@@ -151,34 +159,107 @@ static void test_live(void **state)
 	(void)state;
 	fd = mount_fuse("fuse.bmsfs");
 	server = serve(fd);
-	assert_int_equal(mount_examine(place), MOUNT_LIVE);
+	assert_int_equal(mount_examine(place, &found), MOUNT_LIVE);
 	close(fd);
 	kill(server, SIGKILL);
 	assert_int_equal(waitpid(server, NULL, 0), server);
-	assert_int_equal(mount_examine(place), MOUNT_DEAD);
+	assert_int_equal(mount_examine(place, &found), MOUNT_DEAD);
 }
 
 static void test_only_our_own_is_detached(void **state)
 {
-	char ours[64], other[64], again[64], small[4];
+	struct mount_id ours, again, other;
 
 	(void)state;
 	close(mount_fuse("fuse.bmsfs"));
-	assert_int_equal(mount_identify(place, ours, sizeof(ours)), 0);
-	assert_int_equal(mount_identify(place, again, sizeof(again)), 0);
-	assert_string_equal(ours, again);
-	assert_int_equal(mount_identify(place, small, sizeof(small)), -ENOSPC);
+	assert_int_equal(mount_identify(place, &ours), 0);
+	assert_int_equal(mount_identify(place, &again), 0);
+	assert_memory_equal(&ours, &again, sizeof(ours));
 
-	/* One on top of it is another one. */
+	/* One on top of it is another one, and hides ours from umount2(2). */
 	assert_int_equal(mount("x", place, "tmpfs", 0, ""), 0);
-	assert_int_equal(mount_identify(place, other, sizeof(other)), 0);
-	assert_string_not_equal(ours, other);
-	assert_int_equal(mount_detach(place, ours), 0);
-	assert_int_equal(mount_examine(place), MOUNT_FOREIGN);
-	assert_int_equal(mount_detach(place, other), 0);
-	assert_int_equal(mount_examine(place), MOUNT_DEAD);
-	assert_int_equal(mount_detach(place, ours), 0);
-	assert_int_equal(mount_examine(place), MOUNT_FREE);
+	assert_int_equal(mount_identify(place, &other), 0);
+	assert_memory_not_equal(&ours, &other, sizeof(ours));
+	assert_int_equal(mount_detach(&ours), -EBUSY);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FOREIGN);
+	assert_int_equal(mount_detach(&other), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_DEAD);
+	assert_int_equal(mount_detach(&ours), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FREE);
+
+	/* The next mount has the old number, and is not ours all the same. */
+	assert_int_equal(mount("x", place, "tmpfs", 0, ""), 0);
+	assert_int_equal(mount_detach(&ours), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FOREIGN);
+}
+
+/* Whether the table of mounts reports a change. */
+static bool is_changed(FILE *table)
+{
+	struct pollfd change = { .fd = fileno(table), .events = POLLPRI };
+
+	return poll(&change, 1, 0) == 1 && change.revents & POLLPRI;
+}
+
+static void test_each_way_to_unmount_is_found(void **state)
+{
+	char parent[128];
+	struct mount_id id;
+	FILE *table;
+	int file;
+
+	(void)state;
+	assert_int_equal(mount_table_open(&table), 0);
+	for (int lazy = 0; lazy <= 1; lazy++) {
+		assert_int_equal(mount("x", place, "tmpfs", 0, ""), 0);
+		assert_int_equal(mount_identify(place, &id), 0);
+		assert_true(is_changed(table));
+		assert_false(is_changed(table));
+		assert_int_equal(mount_find(table, &id), 0);
+		/* An open file keeps a mount alive that was unmounted lazily. */
+		file = lazy ? open(place, O_RDONLY | O_CLOEXEC) : -1;
+		assert_int_equal(umount2(place, lazy ? MNT_DETACH : 0), 0);
+		assert_true(is_changed(table));
+		assert_int_equal(mount_find(table, &id), -ENOENT);
+		if (lazy)
+			close(file);
+	}
+
+	/* With the mount that its directory lies on. */
+	assert_int_equal(mount("x", place, "tmpfs", 0, ""), 0);
+	snprintf(parent, sizeof(parent), "%s/below", place);
+	assert_int_equal(mkdir(parent, 0755), 0);
+	assert_int_equal(mount("x", parent, "tmpfs", 0, ""), 0);
+	assert_int_equal(mount_identify(parent, &id), 0);
+	assert_int_equal(umount2(place, MNT_DETACH), 0);
+	assert_true(is_changed(table));
+	assert_int_equal(mount_find(table, &id), -ENOENT);
+	fclose(table);
+}
+
+static void test_moved_mount_is_found_and_detached(void **state)
+{
+	char other[96];
+	struct mount_id id;
+	FILE *table;
+
+	(void)state;
+	/* The folder of a moved mount must not be shared. */
+	assert_int_equal(mount("x", home, "tmpfs", 0, ""), 0);
+	assert_int_equal(mount(NULL, home, NULL, MS_PRIVATE, NULL), 0);
+	snprintf(other, sizeof(other), "%s/else where", home);
+	assert_int_equal(mkdir(place, 0755) || mkdir(other, 0755), 0);
+	close(mount_fuse("fuse.bmsfs"));
+	assert_int_equal(mount_identify(place, &id), 0);
+	assert_int_equal(mount(place, other, NULL, MS_MOVE, NULL), 0);
+	assert_int_equal(mount_table_open(&table), 0);
+	assert_int_equal(mount_find(table, &id), 0);
+	assert_int_equal(mount_examine(other, &found), MOUNT_DEAD);
+	assert_int_equal(mount_detach(&id), 0);
+	assert_int_equal(mount_find(table, &id), -ENOENT);
+	assert_int_equal(mount_examine(other, &found), MOUNT_FREE);
+	fclose(table);
+	assert_int_equal(umount2(home, MNT_DETACH), 0);
 }
 
 /* fusermount3, asked by somebody who did not mount this, refuses. */
@@ -189,16 +270,18 @@ static void test_detach_without_rights(void **state)
 
 	(void)state;
 	close(mount_fuse("fuse.bmsfs"));
+	assert_int_equal(mount_identify(place, &found), 0);
 	assert_int_equal(chmod(home, 0755), 0);
 	pid = fork();
 	if (!pid) {
-		if (setuid(65534))
+		/* What a program that was started by this user can do: read its own /proc/self. */
+		if (setuid(65534) || prctl(PR_SET_DUMPABLE, 1))
 			_exit(1);
-		_exit(mount_detach(place, NULL) == -EPERM ? 0 : 1);
+		_exit(mount_detach(&found) == -EPERM ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_int_equal(mount_examine(place), MOUNT_DEAD);
+	assert_int_equal(mount_examine(place, &found), MOUNT_DEAD);
 }
 
 static void test_resolve(void **state)
@@ -274,6 +357,8 @@ int main(void)
 		TEST(test_hanging),
 		TEST(test_live),
 		TEST(test_only_our_own_is_detached),
+		TEST(test_each_way_to_unmount_is_found),
+		TEST(test_moved_mount_is_found_and_detached),
 		TEST(test_resolve),
 		TEST(test_contains),
 		TEST(test_detach_without_rights),

@@ -180,7 +180,7 @@ class Pty(Folder):
         self.assertTrue(os.readlink(link).startswith("/dev/pts/"))
 
     def test_ends_on_signals(self):
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1, signal.SIGALRM):
             link = self.path("bms")
             simulator = self.start("--pty", link)
             simulator.process.send_signal(number)

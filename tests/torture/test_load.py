@@ -149,19 +149,15 @@ class Load(TortureTest):
         figures("ended by SIGTERM under load", rounds=rounds)
 
     def test_keeper_killed(self):
-        # Nobody is left to unmount, but the server serves on until somebody else does.
-        mount = self.mount("sim:baud=0", "ttl=0", "ttl_settings=0")
+        # Nothing is left to unmount, and the server ends: callers get an error and do not hang.
+        mount = self.mount("sim:baud=0", "ttl=0", "ttl_settings=0").expects("supervisor was killed")
         crowd = Crowd(self, mount.place)
         os.kill(mount.keeper, signal.SIGKILL)
         mount.process.wait(LIMIT)
-        time.sleep(0.3)
-        ended = not harness.is_running(mount.server)
-        total = crowd.end()
-        if not ended:
-            self.assertFalse(GONE & set(total), total)
-            mount.unmount()
-            wait_until(lambda: not harness.is_running(mount.server), "the server ends")
-            mount.server = None
+        wait_until(lambda: not harness.is_running(mount.server), "the server ends")
+        self.assertTrue(GONE & set(crowd.wait()))
+        self.assertEqual(harness.mounted_at(mount.place), ["fuse.bmsfs"])
+        mount.unmount()
         mount.wait_end(-signal.SIGKILL)
 
     def test_hangs_never_longer_than_the_deadline(self):

@@ -12,8 +12,8 @@ from torture import Bmsfs, choose, DEADLINE, figures, harness, SLACK, TortureTes
 
 WRITES = choose(20, 2000)
 DEVICE = "sim:baud=0,turnaround=0"
-# The kernel, the port, signals and the clock; with a lower limit ppoll(2) fails.
-WAITED_FOR = 4
+# The kernel, the port, signals, the supervisor and the clock; with a lower limit ppoll(2) fails.
+WAITED_FOR = 5
 
 
 def fill(path):
