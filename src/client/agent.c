@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STOP_LIMIT_MS 200
+#define STOP_LIMIT_MS 1500 /* a program ends within 2 s, whatever the mount does */
 #define CHUNK         65536
 #define MESSAGE_MAX   (16 << 20)
 #define TEXT_MAX      1024
