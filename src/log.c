@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "log.h"
 
 #define SYSLOG_PRIORITY "<30>" /* facility daemon, severity informational */
@@ -150,9 +151,8 @@ static size_t end_line(char line[LOG_LINE_MAX], size_t start, size_t size)
 	if (end > LOG_LINE_MAX - 1)
 		end = LOG_LINE_MAX - 1;
 	/* Names of files and programs are other people's: one line stays one line. */
-	for (size_t i = start; i < end; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7F)
-			line[i] = '?';
+	line[end] = '\0';
+	utf8_clean(line + start);
 	line[end] = '\n';
 	return end + 1;
 }

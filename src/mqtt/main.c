@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "client/snapshot.h"
 #include "descriptors.h"
 #include "mqtt/broker.h"
@@ -57,6 +58,7 @@ void say(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
+	utf8_clean(line);
 	dprintf(STDERR_FILENO, "bmsfs-mqtt: %s\n", line);
 }
 
