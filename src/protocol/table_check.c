@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "protocol/metric.h"
 #include "protocol/value.h"
 
 /* The line to blame for what one of the keys @names did to a variant: the last that is there. */
@@ -86,6 +87,89 @@ static bool verify_fits(const struct instruction *row)
 	return false;
 }
 
+/* The unit is a part of the name: two fields may be called differently and make one family. */
+static int check_families(struct parser *parser, const struct instruction *row)
+{
+	static const char *const fields[] = { "fields", NULL };
+	char name[METRIC_NAME_MAX], other[METRIC_NAME_MAX];
+
+	for (int i = 0; i < row->fields; i++) {
+		metric_family(row, &row->field[i], name);
+		for (int j = 0; j < i; j++) {
+			metric_family(row, &row->field[j], other);
+			if (!strcmp(name, other))
+				return parser_fail(parser, section_line(parser, fields, 0),
+						   "fields: '%s' and '%s' both are %s in the "
+						   "metrics; rename one",
+						   row->field[j].name, row->field[i].name, name);
+		}
+	}
+	return 0;
+}
+
+static int check_name(struct parser *parser, const struct instruction *row)
+{
+	static const char *const names[] = { "name", NULL };
+	static const char *const labels[] = { "name", "class", "type", NULL };
+	unsigned line = section_line(parser, labels, 0);
+	char label[METRIC_NAME_MAX];
+
+	if (!strpbrk(row->name, TABLE_LOWER TABLE_UPPER TABLE_DIGITS))
+		return parser_fail(parser, section_line(parser, names, 0),
+				   "name: '%s' has no letter and no digit; add one", row->name);
+	if (!metric_is_identity(row))
+		return 0;
+	if (!metric_label(row, label))
+		return parser_fail(parser, line,
+				   "name: '%s' is not a label for bms_info; start it with a letter",
+				   row->name);
+	for (int i = 0; metric_info_labels[i]; i++)
+		if (!strcmp(label, metric_info_labels[i]))
+			return parser_fail(parser, line,
+					   "name: bms_info has a label %s already; rename this",
+					   label);
+	return 0;
+}
+
+/* Whether some model has both. */
+static bool meet(const struct instruction *one, const struct instruction *other)
+{
+	for (int model = 0; model < MODEL_MAX; model++)
+		if (instruction_variant(one, model)->present &&
+		    instruction_variant(other, model)->present)
+			return true;
+	return false;
+}
+
+int names_check(struct parser *parser)
+{
+	const struct instruction_table *table = parser->table;
+	char label[METRIC_NAME_MAX], other[METRIC_NAME_MAX];
+
+	for (size_t i = 0; i < table->rows; i++) {
+		const struct instruction *row = &table->row[i];
+
+		if (!metric_is_identity(row) || !metric_label(row, label))
+			continue;
+		for (size_t j = 0; j < i; j++) {
+			unsigned line = parser->row_line[i];
+
+			if (!metric_is_identity(&table->row[j]) ||
+			    !metric_label(&table->row[j], other) || strcmp(label, other) ||
+			    !meet(row, &table->row[j]))
+				continue;
+			if (parser->row_line[j] > line)
+				line = parser->row_line[j];
+			return parser_fail(
+				parser, line,
+				"name: [%s] and [%s] both have the label %s in bms_info; "
+				"rename one",
+				table->row[j].mnemonic, row->mnemonic, label);
+		}
+	}
+	return 0;
+}
+
 int row_check(struct parser *parser, const struct instruction *row)
 {
 	static const char *const verify[] = { "verify", "type", NULL };
@@ -110,6 +194,11 @@ int row_check(struct parser *parser, const struct instruction *row)
 	if (row->array && (row->writable || row->type == VALUE_TEXT || row->type == VALUE_CLOCK))
 		return parser_fail(parser, section_line(parser, array, 0),
 				   "what has fields is a number and cannot be written");
+	rc = check_name(parser, row);
+	if (!rc)
+		rc = check_families(parser, row);
+	if (rc < 0)
+		return rc;
 	for (int variant = 0; variant < INSTRUCTION_VARIANTS; variant++) {
 		rc = check_variant(parser, row, variant);
 		if (rc < 0)

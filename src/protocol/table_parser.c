@@ -356,7 +356,9 @@ static int parser_run(struct parser *parser)
 		rc = found < 0 ? found : take[found](parser);
 	if (!rc)
 		rc = section_finish(parser);
-	return rc ? rc : orders_check(parser);
+	if (!rc)
+		rc = orders_check(parser);
+	return rc ? rc : names_check(parser);
 }
 
 int instruction_table_add(struct instruction_table *table, const char *file, const char *text,

@@ -76,4 +76,7 @@ int entry_number(struct parser *parser, const struct entry *entry, enum value_ty
 void row_complete(struct parser *parser, struct instruction *row);
 int row_check(struct parser *parser, const struct instruction *row);
 
+/* Whether the names of all rows together are unique where they must be: 0 or -EINVAL. */
+int names_check(struct parser *parser);
+
 #endif

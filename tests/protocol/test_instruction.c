@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "protocol/instruction.h"
+#include "protocol/metric.h"
 #include "protocol/value.h"
 
 static int setup(void **state)
@@ -407,10 +408,11 @@ static void own_models_start_as_unknown_ones(void **state)
 	assert_int_equal(model_identify(table, "REC BMS 1Q VICTRON"), model_find(table, "1q"));
 }
 
-#define ROW     "[XYZ]\nname=n\ncategory=c\ntype=float\n"
-#define INT_ROW "[XYZ]\nname=n\ncategory=c\ntype=int\n"
-#define TEN     "0123456789"
-#define FIFTY   TEN TEN TEN TEN TEN
+#define ROW            "[XYZ]\nname=n\ncategory=c\ntype=float\n"
+#define IDENTITY(name) "[XYZ]\ncategory=c\ntype=text\nname=" name "\nclass=identity\n"
+#define INT_ROW        "[XYZ]\nname=n\ncategory=c\ntype=int\n"
+#define TEN            "0123456789"
+#define FIFTY          TEN TEN TEN TEN TEN
 
 static const struct {
 	const char *text, *error;
@@ -531,6 +533,30 @@ static const struct {
 	  "t:5: trim needs a field that repeats, min and max" },
 	{ "[CELL]\ntrim.abms = yes\n", "t:2: trim needs a field that repeats, min and max" },
 
+	/* names that would not be valid and unique in the metrics */
+	{ "[XYZ]\nname = -\ncategory = c\ntype = int\n",
+	  "t:2: name: '-' has no letter and no digit; add one" },
+	{ IDENTITY("software version") "models = 1q\n",
+	  "t:1: name: [SWVR] and [XYZ] both have the label software_version in bms_info; rename "
+	  "one" },
+	{ IDENTITY("Software-Version"),
+	  "t:1: name: [SWVR] and [XYZ] both have the label software_version in bms_info; rename "
+	  "one" },
+	{ IDENTITY("boot") "\n[SWVR]\nname = boot\n",
+	  "t:7: name: [SWVR] and [XYZ] both have the label boot in bms_info; rename one" },
+	{ IDENTITY("2nd version"),
+	  "t:5: name: '2nd version' is not a label for bms_info; start it with a letter" },
+	{ IDENTITY("__name__"),
+	  "t:5: name: '__name__' is not a label for bms_info; start it with a letter" },
+	{ IDENTITY("model"), "t:5: name: bms_info has a label model already; rename this" },
+	{ IDENTITY("Address"), "t:5: name: bms_info has a label address already; rename this" },
+	{ ROW "header = bytes\nfields = a:f32:V a_volts:f32\n",
+	  "t:6: fields: 'a' and 'a_volts' both are bms_reading_xyz_a_volts in the metrics; rename "
+	  "one" },
+	{ ROW "header = bytes\nfields = a_volts:f32 b:u8 a:f32:V\n",
+	  "t:6: fields: 'a_volts' and 'a' both are bms_reading_xyz_a_volts in the metrics; rename "
+	  "one" },
+
 	/* models */
 	{ "[model 1Q]\naddress = 1\n",
 	  "t:1: [model 1Q]: the name of a model is 1 to 15 of a-z, 0-9, - "
@@ -584,6 +610,54 @@ static void bad_tables_are_refused(void **state)
 		assert_string_equal(error.text, bad[i].error);
 		instruction_table_free(&table);
 	}
+}
+
+/* The same names where no family and no label of one BMS is there twice. */
+static void names_are_taken_where_they_are_unique(void **state)
+{
+	static const char *const good[] = {
+		IDENTITY("boot-loader version"),
+		ROW "header = bytes\nfields = a:f32:V a_amperes:f32\n",
+		ROW "header = bytes\nfields = items:u8 values:u8 get:u8\n",
+		"[1TMP]\nname = 1\ncategory = c\ntype = int\n",
+		IDENTITY("software") "models = 1q\n[SWVR]\nname = software\nmodels = abms\n",
+		"[XYZ]\nname = cell voltages\ncategory = c\ntype = int\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		struct instruction_table table;
+		struct table_error error;
+
+		assert_int_equal(instruction_table_init(&table, &error), 0);
+		if (instruction_table_add(&table, "t", good[i], strlen(good[i]), &error))
+			fail_msg("refused: %s", error.text);
+		instruction_table_free(&table);
+	}
+}
+
+static void metrics_are_called_after_file_field_and_unit(void **state)
+{
+	static const struct {
+		const char *mnemonic;
+		int field;
+		const char *family;
+	} cases[] = {
+		{ "CMAX", -1, "bms_setting_cmax_volts" },
+		{ "REFC", -1, "bms_reading_refc_volts" },
+		{ "LCD1", 2, "bms_reading_lcd1_current_amperes" },
+		{ "CELL", 0, "bms_reading_cell_volts" },
+	};
+	char name[METRIC_NAME_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct instruction *row = find(*state, cases[i].mnemonic);
+
+		metric_family(row, cases[i].field < 0 ? NULL : &row->field[cases[i].field], name);
+		assert_string_equal(name, cases[i].family);
+	}
+	assert_true(metric_label(find(*state, "SWVR"), name));
+	assert_string_equal(name, "software_version");
 }
 
 static void a_nul_is_refused(void **state)
@@ -675,6 +749,8 @@ int main(void)
 		TEST(a_row_may_not_fall_out_of_its_order),
 		cmocka_unit_test(a_table_can_be_full),
 		cmocka_unit_test(bad_tables_are_refused),
+		cmocka_unit_test(names_are_taken_where_they_are_unique),
+		TEST(metrics_are_called_after_file_field_and_unit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
