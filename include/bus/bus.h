@@ -137,6 +137,8 @@ uint8_t peer_address(const struct peer *peer);
 
 /* How the line is for one BMS. */
 enum bus_state peer_state(const struct bus *bus, const struct peer *peer);
+/* When the newest request that the BMS has answered was sent, in ns; 0: none since it was lost. */
+int64_t peer_last_answered(const struct peer *peer);
 bool peer_identified(const struct peer *peer); /* false: frames come, but never an identity */
 
 /* Queues at the end, or before all others (for the next step of a job that must not be

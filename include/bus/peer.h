@@ -27,6 +27,7 @@ struct peer {
 	unsigned unanswered;  /* questions in a row without any answer */
 	bool interrupted; /* the last of them was asked before the doubt, and its answer will come */
 	int64_t spoke;    /* when anything came last, or the doubt arose */
+	int64_t last_answered; /* as peer_last_answered() */
 
 	char identity[SAMPLE_TEXT_MAX];  /* learnt: "" before */
 	char candidate[SAMPLE_TEXT_MAX]; /* heard once, another than identity */
@@ -81,6 +82,9 @@ bool peer_is_identity(const struct peer *peer, const struct frame *frame);
 
 /* A reply has come to a request sent after that question: by order, all up to it are settled. */
 void peer_settle(struct peer *peer, uint64_t question);
+
+/* The BMS has answered a request that was sent at @asked. */
+void peer_answered(struct peer *peer, int64_t asked);
 
 /* Counts an answer to *IDN?. Returns whether it is that of the last question. */
 bool peer_answers(struct peer *peer, int64_t now);

@@ -197,6 +197,13 @@ struct bus *device_bus(const struct device *device);
 void device_explain(const struct device *device, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 enum bus_state device_state(const struct device *device);
+
+/*
+ * Whether the BMS is online, the one meaning of the word for every file and program: the link is
+ * open, and the BMS has answered a request that was sent no earlier than the call less ttl. grace
+ * does not count. Returns 0; -ENODEV without a link; -EIO if what comes makes no frames; -ETIMEDOUT.
+ */
+int device_online(const struct device *device, const struct freshness *fresh);
 bool device_identified(const struct device *device); /* false: it answers, but not to *IDN? */
 int64_t device_ttl(const struct device *device, unsigned row);
 

@@ -21,6 +21,7 @@ enum balancing { BALANCING_UNTOLD, BALANCING_MISSING, BALANCING_TOLD };
 
 struct model {
 	char name[32], identity[64], kind[16], link[64];
+	bool online;       /* the BMS answers, as the mount says */
 	char problem[256]; /* what is missing and why; "" if nothing is */
 	char advice[256];  /* the mount's own sentence to that */
 	double voltage_V, current_A, power_W, soc, soh, remaining_Ah, capacity_Ah;
@@ -42,7 +43,7 @@ void model_fail(struct model *model, const char *reason);
 
 void model_read(struct model *model, const json_t *snapshot);
 
-/* Whether the BMS answered. */
+/* Whether the BMS answers and the voltage is known: values that grace keeps are not live. */
 bool model_is_live(const struct model *model);
 
 /* Number of the cell that @unit, from 0, is known to balance, from 1; or 0. */

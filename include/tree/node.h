@@ -128,6 +128,8 @@ struct node {
 
 	/* What metrics/ calls it; the metric is the value with the point @metric_shift to the left. */
 	const char *metric;
+	const char *metric_label; /* of a text: its label; the metric is 1 */
+	bool metric_counts;       /* it is a counter, and not a gauge */
 	int metric_shift;
 
 	/*
@@ -229,6 +231,13 @@ int pack_remaining(const struct view *view, double *value);
 int pack_time_to_empty(const struct view *view, double *value);
 int pack_time_to_full(const struct view *view, double *value);
 int pack_error(const struct view *view, double *value);
+
+/* The row to read where only the answer matters, whatever it says. */
+void online_rows(const struct tree *tree, struct row_set *rows);
+
+/* The state of the link in one word; "online" is what device_online() says. */
+const char *tree_link_state(const struct tree *tree, const struct freshness *fresh,
+			    const char *unanswered);
 
 /* Prints @target of its node. */
 int print_constant(const struct view *view, struct text *text);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "bus/engine.h"
 
 int bus_new(struct bus **bus, struct link *link, const struct instruction_table *table,
@@ -235,6 +236,11 @@ enum bus_state peer_state(const struct bus *bus, const struct peer *peer)
 	return peer->state;
 }
 
+int64_t peer_last_answered(const struct peer *peer)
+{
+	return peer->last_answered;
+}
+
 bool bus_shared(const struct bus *bus)
 {
 	return bus->foreign_at && bus_now(bus) - bus->foreign_at < BUS_SHARED_TIME;
@@ -272,6 +278,7 @@ void bus_vexplain(struct bus *bus, const struct peer *peer, const char *format, 
 	if (peer && bus->crowded)
 		used = snprintf(bus->error, sizeof(bus->error), "address %u: ", peer->address);
 	vsnprintf(bus->error + used, sizeof(bus->error) - (size_t)used, format, args);
+	utf8_clean(bus->error);
 }
 
 void bus_explain(struct bus *bus, const struct peer *peer, const char *format, ...)

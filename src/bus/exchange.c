@@ -123,6 +123,7 @@ void exchange_end(struct bus *bus, int64_t now)
 	echo_missed(bus);
 	trace_end(&bus->trace, bus->got == REPLY_REFUSED ? TRACE_REFUSED : TRACE_OK, NULL, now);
 	peer_was_prompt(t->peer);
+	peer_answered(t->peer, t->asked);
 	if (t->row != idn_row(bus))
 		peer_settle(t->peer, t->peer->asked);
 	reply_over(bus);
@@ -149,6 +150,7 @@ static bool late_frame(struct bus *bus, const struct frame *frame, int64_t now)
 		return true;
 	bus->counter[BUS_LATE]++;
 	peer_was_late(t->peer, now - t->asked);
+	peer_answered(t->peer, t->asked);
 	peer_settle(t->peer, t->peer->mark - 1);
 	reply_over(bus);
 	return true;

@@ -128,6 +128,12 @@ void peer_expire(struct peer *peer, int64_t now)
 		peer->answered++;
 }
 
+void peer_answered(struct peer *peer, int64_t asked)
+{
+	if (asked > peer->last_answered)
+		peer->last_answered = asked;
+}
+
 bool peer_answers(struct peer *peer, int64_t now)
 {
 	int64_t latency;
@@ -136,6 +142,7 @@ bool peer_answers(struct peer *peer, int64_t now)
 	if (!peer_owes(peer))
 		return false;
 	peer->answered++;
+	peer_answered(peer, asked_at(peer, peer->answered));
 	peer->heard = true;
 	peer->unanswered = 0;
 	peer->mute = false;
@@ -203,6 +210,7 @@ void peer_forget(struct peer *peer)
 {
 	peer->identity[0] = '\0';
 	peer->candidate[0] = '\0';
+	peer->last_answered = 0;
 	peer->mute = false;
 	peer->roams = false;
 }

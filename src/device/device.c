@@ -99,7 +99,10 @@ static int64_t fresh_since(const struct device *device, unsigned row, const stru
 	return ttl > fresh->call ? 1 : fresh->call - ttl;
 }
 
-/* A failure is shared for the time of live data; a setting is not away longer than a voltage. */
+/*
+ * A failure, and that the BMS answers at all, is known for the time of live data: a setting is not
+ * away longer than a voltage.
+ */
 static int64_t shared_since(const struct device *device, const struct freshness *fresh)
 {
 	return fresh->call - (fresh->direct ? 0 : device->config.ttl);
@@ -481,6 +484,24 @@ void device_explain(const struct device *device, const char *format, ...)
 enum bus_state device_state(const struct device *device)
 {
 	return peer_state(device->bus, device->peer);
+}
+
+int device_online(const struct device *device, const struct freshness *fresh)
+{
+	int64_t answered = peer_last_answered(device->peer);
+
+	switch (device_state(device)) {
+	case BUS_CLOSED:
+	case BUS_ABSENT:
+		return -ENODEV;
+	case BUS_SILENT:
+		return device->away ? device->away : -ETIMEDOUT;
+	case BUS_OPENING:
+		return -ETIMEDOUT;
+	case BUS_ONLINE:
+		break;
+	}
+	return answered && answered >= shared_since(device, fresh) ? 0 : -ETIMEDOUT;
 }
 
 bool device_identified(const struct device *device)

@@ -220,8 +220,9 @@ static void find_problem(struct model *model, const json_t *snapshot)
 	if (!model->link[0])
 		copy_text(model->problem, sizeof(model->problem),
 			  "snapshot.json is not what bmsfs writes");
-	else if (silence)
-		snprintf(model->problem, sizeof(model->problem), "no answer: %s", silence);
+	else if (!model->online)
+		snprintf(model->problem, sizeof(model->problem), "no answer: %s",
+			 silence ? silence : model->link);
 	else if (missing)
 		snprintf(model->problem, sizeof(model->problem), "no value for %u file%s: %s",
 			 missing, missing > 1 ? "s" : "", first);
@@ -238,6 +239,7 @@ void model_read(struct model *model, const json_t *snapshot)
 		  json_string_value(json_object_get(snapshot, "model")));
 	copy_text(model->identity, sizeof(model->identity), snapshot_text(snapshot, "IDN"));
 	copy_text(model->link, sizeof(model->link), snapshot_link(snapshot));
+	model->online = !strcmp(model->link, "online");
 	copy_text(model->error_text, sizeof(model->error_text),
 		  snapshot_text(snapshot, "pack/error_text"));
 	for (size_t i = 0; i < COUNT(values); i++)
@@ -254,7 +256,7 @@ void model_read(struct model *model, const json_t *snapshot)
 
 bool model_is_live(const struct model *model)
 {
-	return !isnan(model->voltage_V);
+	return model->online && !isnan(model->voltage_V);
 }
 
 /* The BMS does not say of which unit. */

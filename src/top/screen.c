@@ -111,11 +111,10 @@ static unsigned room_right(const struct screen *screen, unsigned margin)
 static void draw_title(struct screen *screen)
 {
 	const struct model *model = screen->model;
-	bool online = !strncmp(model->link, "online", 6);
 	char text[LINE];
 
 	add(screen, INK_TITLE, model->name[0] ? model->name : "bmsfs-top");
-	add(screen, online ? INK_GOOD : INK_BAD, model->link[0] ? model->link : "no data");
+	add(screen, model->online ? INK_GOOD : INK_BAD, model->link[0] ? model->link : "no data");
 	if (model->identity[0] && model->kind[0])
 		snprintf(text, sizeof(text), "%s (%s)", model->identity, model->kind);
 	else

@@ -21,15 +21,30 @@ const char *const bus_counter_help[BUS_COUNTERS] = {
 	[BUS_BYTES_RECEIVED] = "Bytes received.",
 };
 
+const char *tree_link_state(const struct tree *tree, const struct freshness *fresh,
+			    const char *unanswered)
+{
+	enum bus_state state = device_state(tree->device);
+
+	return state == BUS_ONLINE && device_online(tree->device, fresh) ? unanswered
+									 : bus_state_name[state];
+}
+
+/*
+ * This file asks the BMS nothing, so it looks at the oldest call that may still wait for its answer:
+ * while anything reads the BMS, the state does not leave "online" between two samples.
+ */
 static int print_state(const struct view *view, struct text *text)
 {
 	const struct device *device = view->tree->device;
-	enum bus_state state = device_state(device);
-	int ret = text_add(text, bus_state_name[state]);
+	const struct freshness fresh = {
+		.call = bus_now(device_bus(device)) - device_config(device)->deadline,
+	};
+	int ret = text_add(text, tree_link_state(view->tree, &fresh, "idle"));
 
 	if (!ret && bus_shared(device_bus(device)))
 		ret = text_add(text, " shared");
-	if (!ret && state == BUS_ONLINE && !device_identified(device))
+	if (!ret && device_state(device) == BUS_ONLINE && !device_identified(device))
 		ret = text_add(text, " unidentified");
 	return ret ? ret : text_add(text, "\n");
 }
@@ -81,7 +96,9 @@ static const struct node nodes[] = {
 		.description =
 			"How the line is: closed (nobody has asked), absent (it could not be "
 			"opened), opening (nobody has had the time to answer), silent (nobody "
-			"answers) or online; then \"shared\" if another master has been heard in "
+			"answers), online (the BMS answered a request no older than ttl and the "
+			"deadline) or idle (it answered, and nothing has read it since: read "
+			"pack/online to know); then \"shared\" if another master has been heard in "
 			"the last minute, and \"unidentified\" if the BMS answers but never says "
 			"who it is.",
 		.print = print_state,

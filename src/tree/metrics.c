@@ -1,49 +1,16 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* metrics/: the text format of Prometheus, for the textfile collector of its node exporter. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/prometheus.h"
+#include "nsec.h"
+#include "protocol/metric.h"
 #include "protocol/value.h"
 #include "tree/node.h"
 
-#define METRIC_MAX 96
-
-/* What a unit is called at the end of a name. */
-static const struct {
-	const char *unit, *word;
-} unit_words[] = {
-	{ "V", "_volts" },
-	{ "A", "_amperes" },
-	{ "Ah", "_amperehours" },
-	{ "degC", "_celsius" },
-	{ "K", "_kelvin" },
-	{ "C", "_per_hour" },
-	{ "A/bit", "_amperes_per_bit" },
-	{ "ohm", "_ohms" },
-	{ "s", "_seconds" },
-	{ "W", "_watts" },
-	{ "Wh", "_watthours" },
-	{ "Hz", "_hertz" },
-	{ "%", "_percent" },
-};
-
-static bool is_setting(const struct instruction *row)
-{
-	return row->writable && !row->array && !row->consuming && row->verify != VERIFY_NONE &&
-	       (row->type == VALUE_FLOAT || row->type == VALUE_INT);
-}
-
-/* A number that is shown as it comes, if no file with a metric is made of it. */
-static bool is_reading(const struct instruction *row)
-{
-	return !row->writable && !row->consuming &&
-	       (row->type == VALUE_FLOAT || row->type == VALUE_INT);
-}
-
-static bool is_identity(const struct instruction *row)
-{
-	return row->class == CLASS_IDENTITY && !row->array && row->type == VALUE_TEXT;
-}
+#define HELP_MAX 512
 
 static const struct sample *row_sample(const struct view *view, unsigned row)
 {
@@ -71,31 +38,44 @@ static void file_rows(const struct tree *tree, struct row_set *rows)
 void metrics_rows(const struct tree *tree, struct row_set *rows)
 {
 	file_rows(tree, rows);
+	online_rows(tree, rows);
 	for (unsigned row = 0; row < tree->table->rows; row++)
-		if (is_setting(&tree->table->row[row]) || is_reading(&tree->table->row[row]) ||
-		    is_identity(&tree->table->row[row]))
+		if (metric_is_setting(&tree->table->row[row]) ||
+		    metric_is_reading(&tree->table->row[row]) ||
+		    metric_is_identity(&tree->table->row[row]))
 			row_set_add(rows, row);
 }
 
-static bool is_counter(const char *name)
+static void add_escaped(struct text *text, const char *string, bool quoted)
 {
-	static const char end[] = "_total";
-	size_t length = strlen(name);
+	char escaped[4];
+	size_t size;
 
-	return length > strlen(end) && !strcmp(name + length - strlen(end), end);
+	while ((size = prometheus_escape(escaped, &string, quoted)))
+		text_add_bytes(text, escaped, size);
 }
 
-/* The head of a family; of @help what comes before a ";", which is about reading the file. */
-static void add_head(struct text *text, const char *name, const char *help)
+static void add_head(struct text *text, const char *name, const char *help, const char *type)
 {
 	text_add(text, "# HELP ");
 	text_add(text, name);
 	text_add(text, " ");
-	for (; *help && *help != ';'; help++)
-		text_add_bytes(text, *help == '\\' ? "\\\\" : help, *help == '\\' ? 2 : 1);
+	add_escaped(text, help, false);
 	text_add(text, "\n# TYPE ");
 	text_add(text, name);
-	text_add(text, is_counter(name) ? " counter\n" : " gauge\n");
+	text_add(text, " ");
+	text_add(text, type);
+	text_add(text, "\n");
+}
+
+/* Of the description of a file what comes before a ";", which is about reading it. */
+static void add_file_head(struct text *text, const struct node *node)
+{
+	char help[HELP_MAX];
+
+	snprintf(help, sizeof(help), "%.*s", (int)strcspn(node->description, ";"),
+		 node->description);
+	add_head(text, node->metric, help, node->metric_counts ? "counter" : "gauge");
 }
 
 static void add_int(struct text *text, int64_t number)
@@ -114,14 +94,9 @@ static void add_whole(struct text *text, int64_t number)
 static void add_label(struct text *text, const char *before, const char *name, const char *value)
 {
 	text_add(text, before);
-	for (; *name; name++)
-		text_add_bytes(text, *name == ' ' ? "_" : name, 1);
+	text_add(text, name);
 	text_add(text, "=\"");
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			text_add(text, "\\");
-		text_add_bytes(text, value, 1);
-	}
+	add_escaped(text, value, true);
 	text_add(text, "\"");
 }
 
@@ -152,7 +127,8 @@ static void end_labels(struct text *text, const char *before)
 		text_add(text, "}");
 }
 
-static void add_labels(const struct view *view, struct text *text, const struct place *place)
+/* The labels of a place. Returns what comes before the next one. */
+static const char *add_place(const struct view *view, struct text *text, const struct place *place)
 {
 	const char *before = add_address(view, text);
 
@@ -161,31 +137,45 @@ static void add_labels(const struct view *view, struct text *text, const struct 
 	if (place->channel)
 		add_number_label(text, &before, place->dir == DIR_SENSOR ? "sensor" : "cell",
 				 place->channel);
-	end_labels(text, before);
+	return before;
 }
 
-static const struct place nowhere;
+/* The labels and the number of a file. A text is a label of its own, and the number 1. */
+static int add_value(const struct view *view, struct text *text, const struct place *place)
+{
+	const struct node *node = tree_node(place);
+	const char *before, *word;
+	double value;
+	int err = node_number(view->tree, place, view->fresh, &value);
+
+	if (err)
+		return err;
+	before = add_place(view, text, place);
+	if (node->code) {
+		word = tree_code_text(view->tree, node->code, value);
+		add_label(text, before, node->metric_label, word ? word : "unknown");
+		text_add(text, "} 1\n");
+		return 0;
+	}
+	end_labels(text, before);
+	for (int shift = node->metric_shift; shift; shift--)
+		value /= 10;
+	text_add(text, " ");
+	return text_end_line(text, value_format_fixed(text_end(text), text_room(text), value,
+						      node->decimals + node->metric_shift));
+}
 
 /* What is not known now is not there. The head comes before the first that is. */
 static void add_file(const struct view *view, struct text *text, const struct place *place,
 		     bool *begun)
 {
 	const struct node *node = tree_node(place);
-	double value;
-	size_t before;
+	size_t before = text->used;
 
-	if (node_number(view->tree, place, view->fresh, &value))
-		return;
-	for (int shift = node->metric_shift; shift; shift--)
-		value /= 10;
-	before = text->used;
 	if (!*begun)
-		add_head(text, node->metric, node->description);
+		add_file_head(text, node);
 	text_add(text, node->metric);
-	add_labels(view, text, place);
-	text_add(text, " ");
-	if (text_end_line(text, value_format_fixed(text_end(text), text_room(text), value,
-						   node->decimals + node->metric_shift)))
+	if (add_value(view, text, place))
 		text->used = before;
 	else
 		*begun = true;
@@ -220,32 +210,6 @@ static void add_all_files(const struct view *view, struct text *text)
 				add_files(view, text, kind, i);
 }
 
-/*
- * "bms_setting_cmax_volts", "bms_reading_lcd1_current_amperes": what is of several units of measure
- * does not make one family.
- */
-static void row_name(const struct instruction *row, const struct field *field,
-		     char name[METRIC_MAX])
-{
-	struct text text = { .buffer = name, .size = METRIC_MAX - 1 };
-	const char *unit = field ? field->unit : row->unit;
-
-	text_add(&text, row->writable ? "bms_setting_" : "bms_reading_");
-	for (const char *at = row->file; *at; at++) {
-		char letter = *at >= 'A' && *at <= 'Z' ? (char)(*at - 'A' + 'a') : *at;
-
-		text_add_bytes(&text, &letter, 1);
-	}
-	if (field && row->fields) {
-		text_add(&text, "_");
-		text_add(&text, field->name);
-	}
-	for (size_t i = 0; i < sizeof(unit_words) / sizeof(unit_words[0]); i++)
-		if (!strcmp(unit_words[i].unit, unit))
-			text_add(&text, unit_words[i].word);
-	*text_end(&text) = '\0';
-}
-
 /* Which of the numbers of an array, as far as there can be several. */
 static void add_index(const struct view *view, struct text *text, const struct instruction *row,
 		      unsigned unit, unsigned i)
@@ -265,10 +229,10 @@ static void add_family(const struct view *view, struct text *text, const struct 
 {
 	unsigned first = field ? (unsigned)(field - row->field) : 0;
 	unsigned step = row->fields ? row->fields : 1;
-	char name[METRIC_MAX];
+	char name[METRIC_NAME_MAX];
 
-	row_name(row, field, name);
-	add_head(text, name, row->name);
+	metric_family(row, field, name);
+	add_head(text, name, row->name, "gauge");
 	for (unsigned unit = 0; unit < sample->units; unit++)
 		for (unsigned i = first; i < sample->count[unit]; i += step) {
 			text_add(text, name);
@@ -301,23 +265,18 @@ static void add_rows(const struct view *view, struct text *text)
 
 	file_rows(view->tree, &shown);
 	for (unsigned row = 0; row < table->rows; row++)
-		if (is_setting(&table->row[row]) ||
-		    (is_reading(&table->row[row]) && !row_set_has(&shown, row)))
+		if (metric_is_setting(&table->row[row]) ||
+		    (metric_is_reading(&table->row[row]) && !row_set_has(&shown, row)))
 			add_row(view, text, row);
 }
 
-static bool is_up(const struct view *view)
+static void add_up(const struct view *view, struct text *text)
 {
-	int row = instruction_find(view->tree->table, "LCD1");
+	bool up = !device_online(view->tree->device, view->fresh);
 
-	return row >= 0 && row_sample(view, (unsigned)row);
-}
-
-static void add_up(const struct view *view, struct text *text, bool up)
-{
-	add_head(text, "bms_up", "Whether the BMS answers.");
+	add_head(text, "bms_up", "Whether the BMS answers, as pack/online says.", "gauge");
 	text_add(text, "bms_up");
-	add_labels(view, text, &nowhere);
+	end_labels(text, add_address(view, text));
 	add_whole(text, up);
 }
 
@@ -325,53 +284,118 @@ static void add_info(const struct view *view, struct text *text)
 {
 	const struct instruction_table *table = view->tree->table;
 	int model = device_model(view->tree->device);
-	const char *before;
+	char name[METRIC_NAME_MAX];
 
 	if (model == MODEL_UNKNOWN)
 		return;
-	add_head(text, "bms_info", "What BMS it is.");
+	add_head(text, "bms_info", "What BMS it is.", "gauge");
 	text_add(text, "bms_info");
-	before = add_address(view, text);
-	add_label(text, before, "model", table->model[model].name);
+	add_label(text, add_address(view, text), "model", table->model[model].name);
 	for (unsigned row = 0; row < table->rows; row++) {
-		const struct sample *sample =
-			is_identity(&table->row[row]) ? row_sample(view, row) : NULL;
+		const struct sample *sample = NULL;
 
+		if (metric_is_identity(&table->row[row]) && metric_label(&table->row[row], name))
+			sample = row_sample(view, row);
 		if (sample)
-			add_label(text, ",", table->row[row].name, sample->text);
+			add_label(text, ",", name, sample->text);
 	}
 	text_add(text, "}");
 	add_whole(text, 1);
 }
 
+/* "bms_sample_age_seconds{instruction="LCD1"" */
+static void begin_sample(const struct view *view, struct text *text, const char *name, unsigned row)
+{
+	text_add(text, name);
+	add_label(text, add_address(view, text), "instruction", view->tree->table->row[row].file);
+}
+
+static void add_age(const struct view *view, struct text *text, unsigned row)
+{
+	const struct device *device = view->tree->device;
+	double age_s = (double)(bus_now(device_bus(device)) - device_asked(device, row)) /
+		       (double)NSEC_PER_SEC;
+
+	begin_sample(view, text, "bms_sample_age_seconds", row);
+	text_add(text, "} ");
+	text_end_line(text, value_format_fixed(text_end(text), text_room(text), age_s, 3));
+}
+
+static void add_failure(const struct view *view, struct text *text, unsigned row, int err)
+{
+	begin_sample(view, text, "bms_sample_error", row);
+	add_label(text, ",", "error", strerrorname_np(-err));
+	text_add(text, "} 1\n");
+}
+
+/* How old what each instruction said is, and why another said nothing: @failed chooses. */
+static void add_samples(const struct view *view, struct text *text, bool failed)
+{
+	const struct device *device = view->tree->device;
+	struct row_set rows = { 0 };
+	const struct sample *sample;
+	bool begun = false;
+
+	metrics_rows(view->tree, &rows);
+	row_set_foreach (row, &rows) {
+		int err = device_has(device, (unsigned)row)
+				  ? device_sample(device, (unsigned)row, view->fresh, &sample)
+				  : -EOPNOTSUPP;
+
+		if (err == -EOPNOTSUPP || failed != (err != 0))
+			continue;
+		if (!begun && failed)
+			add_head(text, "bms_sample_error", "Why an instruction has no value now.",
+				 "gauge");
+		else if (!begun)
+			add_head(text, "bms_sample_age_seconds",
+				 "Time since an instruction was sent whose value is shown.",
+				 "gauge");
+		begun = true;
+		if (failed)
+			add_failure(view, text, (unsigned)row, err);
+		else
+			add_age(view, text, (unsigned)row);
+	}
+}
+
+static void add_build(struct text *text)
+{
+	add_head(text, "bmsfs_build_info", "The version of bmsfs.", "gauge");
+	text_add(text, "bmsfs_build_info");
+	add_label(text, "{", "version", BMSFS_VERSION);
+	text_add(text, "} 1\n");
+}
+
 static void add_counter(const struct view *view, struct text *text, unsigned counter)
 {
 	uint64_t count = bus_counters(device_bus(view->tree->device))[counter];
-	char buffer[METRIC_MAX];
+	char buffer[METRIC_NAME_MAX];
 	struct text name = { .buffer = buffer, .size = sizeof(buffer) - 1 };
 
 	text_add(&name, "bmsfs_");
 	text_add(&name, bus_counter_name[counter]);
 	text_add(&name, "_total");
 	*text_end(&name) = '\0';
-	add_head(text, buffer, bus_counter_help[counter]);
+	add_head(text, buffer, bus_counter_help[counter], "counter");
 	text_add(text, buffer);
 	add_whole(text, (int64_t)count);
 }
 
 int print_metrics(const struct view *view, struct text *text)
 {
-	bool up = is_up(view);
+	bool first = view->tree->number <= 1;
 
-	add_up(view, text, up);
-	/* Settings may be known for a while yet, but nothing shall look alive beside bms_up 0. */
-	if (up) {
-		add_info(view, text);
-		add_all_files(view, text);
-		add_rows(view, text);
-	}
+	add_up(view, text);
+	add_info(view, text);
+	add_all_files(view, text);
+	add_rows(view, text);
+	add_samples(view, text, false);
+	add_samples(view, text, true);
 	/* They are of the line: of several BMSs the first shows them, so that they can be summed. */
-	for (unsigned counter = 0; counter < BUS_COUNTERS && view->tree->number <= 1; counter++)
+	if (first)
+		add_build(text);
+	for (unsigned counter = 0; counter < BUS_COUNTERS && first; counter++)
 		add_counter(view, text, counter);
 	return text->full ? -ENOSPC : 0;
 }
@@ -385,11 +409,12 @@ static const struct node nodes[] = {
 			"All of pack/ and units/ that are numbers, the settings, the instructions "
 			"with numbers that none of these files shows, and the counters of bus/ in "
 			"the text format of Prometheus, for the textfile collector of its node "
-			"exporter. What has no value now is left out; while the BMS is away that "
-			"is all but bms_up, which is 0, and the counters. Of several BMSs on the "
-			"line each series says by its label address which, and the counters, which "
-			"are of the line, stand in the file of the first. Made when the file is "
-			"opened.",
+			"exporter. What has no value now is left out, and bms_sample_error says "
+			"why; bms_sample_age_seconds says how old the rest is. bms_up is 1 while "
+			"pack/online is; of values that grace or ttl keep longer it says nothing. "
+			"Of several BMSs on the line each series says by its label address which, "
+			"and the counters, which are of the line, stand in the file of the first. "
+			"Made when the file is opened.",
 		.rows = metrics_rows,
 		.print = print_metrics,
 	},

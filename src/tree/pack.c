@@ -70,9 +70,35 @@ int pack_error(const struct view *view, double *value)
 
 static int pack_online(const struct view *view, double *value)
 {
-	(void)view;
 	*value = 1;
-	return 0;
+	return device_online(view->tree->device, view->fresh);
+}
+
+static bool is_unsupported(const struct tree *tree, unsigned row)
+{
+	const struct freshness any = { .call = 0 };
+	const struct sample *sample;
+
+	return device_sample(tree->device, row, &any, &sample) == -EOPNOTSUPP;
+}
+
+/* LCD1, which most files need anyway; of a BMS without it any other. */
+void online_rows(const struct tree *tree, struct row_set *rows)
+{
+	const struct instruction_table *table = tree->table;
+	int usual = instruction_find(table, "LCD1");
+
+	if (usual >= 0 && !is_unsupported(tree, (unsigned)usual)) {
+		row_set_add(rows, (unsigned)usual);
+		return;
+	}
+	for (unsigned row = 0; row < table->rows; row++) {
+		if (table->row[row].class != CLASS_LIVE || table->row[row].consuming ||
+		    is_unsupported(tree, row))
+			continue;
+		row_set_add(rows, row);
+		return;
+	}
 }
 
 static const struct code chemistry_codes[] = {
@@ -312,6 +338,7 @@ static const struct node nodes[] = {
 		.description = "Full cycles that the BMS has counted.",
 		.source = { FROM("CYCL") },
 		.metric = "bms_cycles_total",
+		.metric_counts = true,
 	},
 	{
 		.name = "chemistry",
@@ -339,13 +366,16 @@ static const struct node nodes[] = {
 		.source = { ERROR_SOURCES },
 		.compute = pack_error,
 		.code = error_codes,
+		.metric = "bms_error_info",
+		.metric_label = "name",
 	},
 	{
 		.name = "online",
 		.type = NODE_VALUE,
 		.title = "online",
-		.description = "1 if the BMS answers; else reading fails, and the error tells why.",
-		.source = { FROM_WHOLE("LCD1") },
+		.description = "1 if the BMS answered a request no older than ttl; else reading "
+			       "fails, and the error says why. Values of grace do not count.",
+		.rows = online_rows,
 		.compute = pack_online,
 	},
 };

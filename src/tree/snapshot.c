@@ -187,7 +187,7 @@ static void link_show(struct snapshot *shot)
 	struct json *json = &shot->json;
 
 	json_open(json, "link", '{');
-	json_string(json, "state", bus_state_name[device_state(shot->tree->device)]);
+	json_string(json, "state", tree_link_state(shot->tree, shot->fresh, "silent"));
 	json_string(json, "last_error", bus_last_error(bus)[0] ? bus_last_error(bus) : NULL);
 	json_open(json, "counters", '{');
 	for (unsigned i = 0; i < BUS_COUNTERS; i++)

@@ -95,7 +95,9 @@ static int supply_limit(const struct view *view, double *value)
 
 static int print_present(const struct view *view, struct text *text)
 {
-	return text_add(text, view->sample[0] ? "1\n" : "0\n");
+	bool online = !device_online(view->tree->device, view->fresh);
+
+	return text_add(text, online ? "1\n" : "0\n");
 }
 
 static int print_sample_text(const struct view *view, struct text *text)
@@ -118,6 +120,7 @@ static void add_key(struct text *text, const char *name)
 
 static void uevent_rows(const struct tree *tree, struct row_set *rows)
 {
+	online_rows(tree, rows);
 	for (size_t i = 0; i < supply_dir.nodes; i++) {
 		const struct binding *binding = &tree->binding[DIR_SUPPLY][i];
 
@@ -231,8 +234,8 @@ static const struct node supply_nodes[] = {
 		.name = "present",
 		.type = NODE_PRINT,
 		.title = "present",
-		.description = "1 if the BMS answers, else 0.",
-		.source = { FROM_WHOLE("LCD1") },
+		.description = "1 if the BMS answers, as pack/online says, else 0.",
+		.rows = online_rows,
 		.always = true,
 		.print = print_present,
 	},
@@ -244,6 +247,8 @@ static const struct node supply_nodes[] = {
 		.source = { FLOW_SOURCES, FROM_FIELD("LCD1", "soc") },
 		.compute = supply_status,
 		.code = status_codes,
+		.metric = "bms_charge_state",
+		.metric_label = "state",
 	},
 	{
 		.name = "health",

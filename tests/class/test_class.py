@@ -105,7 +105,8 @@ class Supply(Case):
         said = self.run_program("acpi", "-b", "-d", mount.path("class"))
         self.assertRegex(said, rf"^Battery 0: [A-Z][a-z ]+, {capacity}%")
         self.unplug()
-        until(lambda: True if mount.read(f"{SUPPLY}/present") == "0" else None)
+        until(lambda: True if mount.read(f"{SUPPLY}/present") == "0" and
+              self.outcome(mount, f"{SUPPLY}/capacity") == "EOPNOTSUPP" else None)
         done = subprocess.run(["acpi", "-b", "-d", mount.path("class")], text=True, check=False,
                               capture_output=True, timeout=harness.PATIENCE)
         self.assertNotRegex(done.stdout, r"\d%")
@@ -300,7 +301,8 @@ class NodeExporter(Case):
         constant = {"bms_up", "node_power_supply_present", "node_power_supply_info",
                     "node_hwmon_chip_names", "node_hwmon_sensor_label",
                     "node_textfile_mtime_seconds"}
-        return {name for name in scraped if name not in constant and not name.startswith("bmsfs_")}
+        return {name for name in scraped if name not in constant and
+                not name.startswith(("bmsfs_", "bms_sample_"))}
 
     def is_away(self):
         scraped = self.scrape()
@@ -368,6 +370,62 @@ class NodeExporter(Case):
                 self.outcome(mount, f"{SUPPLY}/capacity")))))
 
 
+class Online(Case):
+    """bus/state, pack/online, present and bms_up say the same, whatever else can be read."""
+
+    def told(self, mount):
+        """What each of them says, as "1" or "0"."""
+        metrics = exposition.parse(mount.raw(METRICS).decode())
+        return {
+            "pack/online": "1" if self.outcome(mount, "pack/online") == "1" else "0",
+            "present": mount.read(f"{SUPPLY}/present"),
+            "uevent": re.search(r"POWER_SUPPLY_PRESENT=(\d)", mount.read(f"{SUPPLY}/uevent"))[1],
+            "bms_up": metrics["bms_up"][()],
+            "snapshot": str(int(json.loads(mount.raw("snapshot.json"))["link"]["state"] == "online")),
+            "bus/state": str(int(mount.read("bus/state") == "online")),
+        }, metrics
+
+    def check_told(self, mount, wanted):
+        told = until(lambda: (lambda told: told if set(told[0].values()) == {wanted} else None)(
+            self.told(mount)))
+        self.assertEqual(set(told[0].values()), {wanted})
+        return told[1]
+
+    def test_with_grace_and_a_silent_bms_values_stay_and_nothing_is_online(self):
+        responder, mount = self.mount_responder("grace=60", *QUICK)
+        mount.expects("nobody answers", "no answer")
+        metrics = self.check_told(mount, "1")
+        voltage = metrics["bms_pack_voltage_volts"]
+        age = float(metrics["bms_sample_age_seconds"][(("instruction", "LCD1"),)])
+        responder.silent = True
+        metrics = self.check_told(mount, "0")
+        self.assertEqual(metrics["bms_pack_voltage_volts"], voltage)
+        self.assertGreater(float(metrics["bms_sample_age_seconds"][(("instruction", "LCD1"),)]), age)
+        self.assertEqual(mount.read(f"{SUPPLY}/capacity"), "78")
+        responder.heal()
+        self.check_told(mount, "1")
+
+    def test_while_the_reply_to_LCD1_is_longer_than_expected_the_bms_is_online(self):
+        responder, mount = self.mount_responder(*QUICK)
+        mount.expects("LCD1")
+        until(lambda: True if self.outcome(mount, "pack/voltage") == "55.487" else None)
+        responder.set_array("LCD1", b"32", bytes(32))
+        until(lambda: True if self.outcome(mount, "pack/voltage") == "EIO" else None)
+        metrics = self.check_told(mount, "1")
+        self.assertEqual(len(metrics["bms_cell_voltage_volts"]), 14)
+        self.assertIn("bms_setting_cmax_volts", metrics)
+        self.assertNotIn("bms_pack_voltage_volts", metrics)
+        self.assertEqual(metrics["bms_sample_error"][(("error", "EIO"), ("instruction", "LCD1"))], "1")
+
+    def test_a_bms_that_nothing_reads_is_idle(self):
+        _, mount = self.mount_responder("ttl=0.1", "deadline=0.2", "timeout=0.1", "tries=1")
+        mount.read("pack/online")
+        until(lambda: True if mount.read("bus/state") == "idle" else None)
+        mount.read("pack/online")
+        until(lambda: True if self.outcome(mount, "pack/online") == "1" and
+              mount.read("bus/state") == "online" else None)
+
+
 class Metrics(Case):
     def check(self, text):
         families = exposition.parse(text)
@@ -389,9 +447,11 @@ class Metrics(Case):
         self.unplug()
         families = until(lambda: (lambda found: found if found["bms_up"] == {(): "0"} else None)(
             self.check(mount.raw(METRICS).decode())))
-        families = until(lambda: (lambda found: found if len(found) == len(counters) + 1 else None)(
+        left = counters | {"bms_up", "bms_sample_error", "bmsfs_build_info"}
+        families = until(lambda: (lambda found: found if set(found) == left else None)(
             self.check(mount.raw(METRICS).decode())))
-        self.assertEqual(set(families), counters | {"bms_up"})
+        self.assertEqual(families["bms_sample_error"][
+            (("error", "ENODEV"), ("instruction", "LCD1"))], "1")
 
     def test_largest(self):
         mount = self.mount("sim:model=master,units=15,cells=16,sensors=8,baud=0")

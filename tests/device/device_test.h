@@ -31,6 +31,7 @@ struct world {
 	unsigned lose, ignore; /* SETs whose reply is lost; that are not heard at all */
 	const char *clamp;     /* stored instead of what is set */
 	const char *mute;      /* mnemonic that gets no answer */
+	const char *longer;    /* mnemonic whose reply has more bytes than its header says */
 	int64_t delay;         /* of all but the identity */
 	unsigned units, cells, sensors;
 	const char *const *entry; /* of the error log, NULL at its end */
@@ -98,7 +99,10 @@ static inline void bms_request(struct fake_link *fake, const struct frame *frame
 	snprintf(text, sizeof(text), "%.*s", frame->len, (const char *)frame->payload);
 	if (world->dead || (world->mute && strncmp(text, world->mute, 4) == 0))
 		return;
-	if (strcmp(text, "*IDN?") == 0)
+	if (world->longer && strncmp(text, world->longer, 4) == 0) {
+		fake_text(fake, world->delay, 1, "28");
+		fake_text(fake, world->delay, 1, "32 bytes, where 28 were announced");
+	} else if (strcmp(text, "*IDN?") == 0)
 		fake_text(fake, MSEC(5), 1, world->identity);
 	else if (strcmp(text, "CELL?") == 0)
 		bms_array(fake, world, world->cells);

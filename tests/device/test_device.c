@@ -190,6 +190,67 @@ static void test_grace(void **state)
 	world_free(world);
 }
 
+static int online(const struct world *world)
+{
+	const struct freshness now = { .call = world->fake.now };
+
+	return device_online(world->device, &now);
+}
+
+static void online_is_an_answer_no_older_than_ttl(void **state)
+{
+	struct world *world = world_new(&plain, "REC 1Q");
+	int64_t asked;
+
+	(void)state;
+	assert_int_equal(online(world), -ENODEV);
+	device_start(world->device);
+	run(world, SECOND);
+	assert_int_equal(ask(world, "CMAX", true), 0);
+	asked = device_asked(world->device, row_of(world, "CMAX"));
+	world->fake.now = asked + SECOND;
+	assert_int_equal(online(world), 0);
+	world->fake.now++;
+	assert_int_equal(online(world), -ETIMEDOUT);
+	assert_int_equal(ask(world, "CELL", false), 0);
+	assert_int_equal(online(world), 0);
+	world_free(world);
+}
+
+static void with_grace_a_silent_bms_shows_values_and_is_not_online(void **state)
+{
+	struct device_config config = plain;
+	struct world *world;
+
+	(void)state;
+	config.grace = 60 * SECOND;
+	world = world_started(&config, "REC 1Q");
+	assert_int_equal(ask(world, "CMAX", false), 0);
+	assert_int_equal(online(world), 0);
+	world->dead = true;
+	run(world, 20 * SECOND);
+	assert_int_equal(ask(world, "CMAX", false), 0);
+	assert_int_equal(online(world), -ETIMEDOUT);
+	world->dead = false;
+	assert_int_equal(ask(world, "CMAX", true), 0);
+	assert_int_equal(online(world), 0);
+	world_free(world);
+}
+
+static void a_bms_is_online_while_the_reply_to_LCD1_is_longer_than_expected(void **state)
+{
+	struct world *world = world_started(&plain, "REC 1Q");
+
+	(void)state;
+	world->longer = "LCD1";
+	run(world, 20 * SECOND);
+	assert_int_equal(ask(world, "LCD1", false), -EIO);
+	assert_int_equal(online(world), 0);
+	assert_int_equal(ask(world, "CELL", false), 0);
+	assert_int_equal(online(world), 0);
+	world_free(world);
+}
+
 /* Whatever the bus does: here it opens for ever. */
 static void test_deadline(void **state)
 {
@@ -586,6 +647,9 @@ int main(void)
 		cmocka_unit_test(test_joining_a_transaction_in_flight),
 		cmocka_unit_test(test_failure_is_shared),
 		cmocka_unit_test(test_grace),
+		cmocka_unit_test(online_is_an_answer_no_older_than_ttl),
+		cmocka_unit_test(with_grace_a_silent_bms_shows_values_and_is_not_online),
+		cmocka_unit_test(a_bms_is_online_while_the_reply_to_LCD1_is_longer_than_expected),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_interrupted_query),
 		cmocka_unit_test(test_unknown_instruction),

@@ -136,6 +136,12 @@ static void test_problems(void **state)
 	assert_string_equal(model.advice, "");
 	read_text(&model, "{\"link\": {\"state\": \"online\"}, \"failed\": {\"SOCH\": \"EIO\"}}");
 	assert_string_equal(model.problem, "no value for 1 file: EIO");
+	read_text(&model, "{\"link\": {\"state\": \"silent\", \"last_error\": \"check the cable\"},"
+			  " \"pack\": {\"voltage\": {\"value\": 55.5, \"age\": 31.5}}}");
+	assert_string_equal(model.problem, "no answer: silent");
+	assert_string_equal(model.advice, "check the cable");
+	assert_true(model.voltage_V > 55 && model.age_s > 31);
+	assert_false(model_is_live(&model));
 	model_fail(&model, "why");
 	assert_string_equal(model.problem, "why");
 	assert_true(isnan(model.current_A) && isnan(model.requests));

@@ -13,6 +13,7 @@ void fake_init(struct device *device, const char *extra)
 
 	memset(device, 0, sizeof(*device));
 	device->model = MODEL_UNKNOWN;
+	device->answered = FAKE_NOW;
 	if (instruction_table_init(&device->table, &error) ||
 	    (extra &&
 	     instruction_table_add(&device->table, "extra", extra, strlen(extra), &error))) {
@@ -180,6 +181,15 @@ int64_t bus_now(const struct bus *bus)
 enum bus_state device_state(const struct device *device)
 {
 	return device->bus.state;
+}
+
+int device_online(const struct device *device, const struct freshness *fresh)
+{
+	int64_t ttl = fresh->direct ? 0 : FAKE_TTL;
+
+	if (device->bus.state != BUS_ONLINE)
+		return device->bus.state == BUS_SILENT ? -ETIMEDOUT : -ENODEV;
+	return device->answered >= fresh->call - ttl ? 0 : -ETIMEDOUT;
 }
 
 bool bus_shared(const struct bus *bus)

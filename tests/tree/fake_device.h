@@ -27,6 +27,7 @@ struct device {
 	int model;
 	int error[INSTRUCTION_MAX];
 	int64_t asked[INSTRUCTION_MAX];
+	int64_t answered; /* the newest request that the BMS has answered was sent then */
 	struct sample *sample[INSTRUCTION_MAX];
 	const char *log;
 };

@@ -339,7 +339,9 @@ static void add_metrics(struct abi *abi)
 			const struct dir *dir = tree_dirs[kind];
 			const struct node *node = &dir->node[i];
 
-			if (node->metric)
+			if (node->metric_label)
+				add(abi, "\t\t%s{%s}\n", node->metric, node->metric_label);
+			else if (node->metric)
 				add(abi, "\t\t%s%s\n", node->metric,
 				    kind == DIR_SENSOR ? "{unit,sensor}"
 				    : dir->channels    ? "{unit,cell}"
@@ -348,11 +350,14 @@ static void add_metrics(struct abi *abi)
 		}
 	add(abi, "\t\tbms_up               whether the BMS answers\n"
 		 "\t\tbms_info             1, with model and identity as labels\n"
+		 "\t\tbms_sample_age_seconds{instruction}\n"
+		 "\t\tbms_sample_error{instruction,error}\n"
 		 "\t\tbms_setting_cmax_volts and so on: the name of each setting that is a\n"
 		 "\t\t                     number, and its unit\n"
 		 "\t\tbms_reading_refc_volts and so on: the same for what cannot be set and\n"
 		 "\t\t                     no other file shows; of an array with unit, number\n"
 		 "\t\t                     or the name of the field\n"
+		 "\t\tbmsfs_build_info{version}\n"
 		 "\t\tbmsfs_NAME_total     the counters of bus/counters\n");
 }
 

@@ -252,6 +252,7 @@ static void test_away(void **state)
 	char path[64] = SUPPLY;
 	unsigned refused;
 
+	fixture->device.answered = 0;
 	for (size_t e = 0; e < ARRAY_SIZE(errors); e++) {
 		for (unsigned row = 0; row < fixture->device.table.rows; row++)
 			fixture->device.error[row] = errors[e];
@@ -395,7 +396,8 @@ static void walk_freshness(struct fixture *fixture, uint64_t dir, unsigned *chec
 		if (stat.kind == TREE_DIR)
 			walk_freshness(fixture, ino, checked);
 		else if (stat.kind == TREE_VALUE && strcmp(name, "present") != 0 &&
-			 strcmp(name, "uevent") != 0) /* these are never without an answer */
+			 strcmp(name, "uevent") != 0 && strcmp(name, "online") != 0)
+			/* The first two are never without an answer, the last is about any answer. */
 			check_freshness(fixture, ino, name, checked);
 	}
 }
@@ -412,6 +414,25 @@ static void test_each_sample_must_be_fresh(void **state)
 }
 
 /* No line of uevent outlives what it is made of. */
+/* Also while LCD1 cannot be had, and not because a value that grace keeps still can. */
+static void present_is_what_pack_online_says(void **state)
+{
+	struct fixture *fixture = *state;
+
+	feed(fixture, -2.5);
+	fixture_expect(fixture, "pack/online", "1\n");
+	fixture->device.error[fake_row(&fixture->device, "LCD1")] = -EIO;
+	fixture_expect(fixture, "pack/online", "1\n");
+	fixture_expect(fixture, SUPPLY "present", "1\n");
+	assert_true(uevent_has(fixture, "\nPOWER_SUPPLY_PRESENT=1\n"));
+	fixture->device.error[fake_row(&fixture->device, "LCD1")] = 0;
+	fixture->device.answered = FAKE_NOW - FAKE_TTL - 1;
+	fixture_expect(fixture, SUPPLY "capacity", "78\n");
+	fixture_expect(fixture, "pack/online", "ETIMEDOUT");
+	fixture_expect(fixture, SUPPLY "present", "0\n");
+	assert_true(uevent_has(fixture, "\nPOWER_SUPPLY_PRESENT=0\n"));
+}
+
 static void test_uevent_is_fresh(void **state)
 {
 	struct fixture *fixture = *state;
@@ -421,7 +442,6 @@ static void test_uevent_is_fresh(void **state)
 		{ "ERRO", "HEALTH=" },      { "CYCL", "CYCLE_COUNT=" },
 		{ "*IDN", "MODEL_NAME=" },  { "TMAX", "TEMP_MAX=" },
 		{ "LCD1", "CAPACITY=" },    { "CLOW", "CAPACITY_LEVEL=" },
-		{ "LCD1", "PRESENT=1" },
 	};
 
 	feed(fixture, -2.5);
@@ -543,6 +563,7 @@ int main(void)
 		TEST(test_needs),
 		TEST(test_listing_is_of_the_model),
 		TEST(test_each_sample_must_be_fresh),
+		TEST(present_is_what_pack_online_says),
 		TEST(test_uevent_is_fresh),
 		TEST(test_cold),
 		TEST(test_technology),

@@ -18,7 +18,8 @@ static void test_lines(void **state)
 {
 	struct fixture *fixture = *state;
 	static const char *const lines[] = {
-		"# HELP bms_up Whether the BMS answers.\n# TYPE bms_up gauge\nbms_up 1\n",
+		"# HELP bms_up Whether the BMS answers, as pack/online says.\n"
+		"# TYPE bms_up gauge\nbms_up 1\n",
 		"\nbms_info{model=\"1q\",identification=\"REC \\\"1Q\\\" \\\\\"} 1\n",
 		"\n# TYPE bms_pack_voltage_volts gauge\nbms_pack_voltage_volts 55.487\n",
 		"\nbms_pack_current_amperes -2.500\n",
@@ -26,6 +27,11 @@ static void test_lines(void **state)
 		"\nbms_time_to_empty_seconds 503207\n",
 		"\n# TYPE bms_cycles_total counter\nbms_cycles_total 103\n",
 		"\nbms_error 0\n",
+		"\nbms_error_info{name=\"none\"} 1\n",
+		"\nbms_charge_state{state=\"Discharging\"} 1\n",
+		"\nbms_sample_age_seconds{instruction=\"LCD1\"} 0.000\n",
+		"\nbms_sample_error{instruction=\"CMAX\",error=\"ETIMEDOUT\"} 1\n",
+		"\nbmsfs_build_info{version=\"" BMSFS_VERSION "\"} 1\n",
 		"\nbms_cell_voltage_volts{unit=\"1\",cell=\"3\"} 3.9666\n",
 		"\nbms_cell_resistance_ohms{unit=\"1\",cell=\"2\"} 0.0001108\n",
 		"\nbms_sensor_temperature_celsius{unit=\"1\",sensor=\"3\"} 27.3\n",
@@ -55,7 +61,7 @@ static void test_own_instructions(void **state)
 		"fields = low:u8:V high:u8\n"
 		"[XTXT]\nname = text\ncategory = own\ntype = text\n";
 	static const char expected[] =
-		"# HELP bms_reading_xpow_watts a \\\\ b\n# TYPE bms_reading_xpow_watts gauge\n"
+		"# HELP bms_reading_xpow_watts a \\\\ b; c\n# TYPE bms_reading_xpow_watts gauge\n"
 		"bms_reading_xpow_watts 12.5\n"
 		"# HELP bms_setting_xset set\n# TYPE bms_setting_xset gauge\n"
 		"bms_setting_xset 7\n"
@@ -68,7 +74,7 @@ static void test_own_instructions(void **state)
 		"bms_reading_xfld_low_volts 4\n"
 		"# HELP bms_reading_xfld_high fields\n# TYPE bms_reading_xfld_high gauge\n"
 		"bms_reading_xfld_high 5\n"
-		"# HELP bmsfs_";
+		"# HELP bms_sample_age_seconds ";
 	struct fixture *fixture = *state;
 
 	fixture_add_rows(fixture, own);
@@ -108,23 +114,55 @@ static void test_away(void **state)
 	for (unsigned row = 0; row < fixture->device.table.rows; row++)
 		fixture->device.error[row] = -ENODEV;
 	fixture->device.model = MODEL_UNKNOWN;
+	fixture->device.bus.state = BUS_ABSENT;
 	text = fixture_read(fixture, PATH);
-	assert_non_null(strstr(text, "\nbms_up 0\n# HELP bmsfs_requests_total"));
+	assert_non_null(strstr(text, "\nbms_up 0\n# HELP bms_sample_error "));
+	assert_non_null(
+		strstr(text, "\nbms_sample_error{instruction=\"LCD1\",error=\"ENODEV\"} 1\n"));
 	assert_null(strstr(text, "bms_info"));
+	assert_null(strstr(text, "bms_sample_age_seconds"));
 }
 
-/* A setting is fresh for longer than a voltage, and yet it is none of a BMS that is up. */
-static void test_settings_of_who_is_away(void **state)
+/* LCD1 comes longer than expected, and all else is as it should be. */
+static void one_instruction_that_fails_takes_its_own_values_only(void **state)
 {
 	struct fixture *fixture = *state;
-	const char *text;
 
 	fixture_feed(fixture, -2.5);
-	fake_number(&fixture->device, "CMAX", 3.85);
-	assert_non_null(strstr(fixture_read(fixture, PATH), "\nbms_setting_cmax_volts 3.85\n"));
-	fixture->device.error[fake_row(&fixture->device, "LCD1")] = -ENODEV;
-	text = fixture_read(fixture, PATH);
-	assert_non_null(strstr(text, "\nbms_up 0\n# HELP bmsfs_requests_total"));
+	fixture->device.error[fake_row(&fixture->device, "LCD1")] = -EIO;
+	assert_true(has(fixture, "\nbms_up 1\n"));
+	assert_true(has(fixture, "\nbms_cell_voltage_volts{unit=\"1\",cell=\"3\"} 3.9666\n"));
+	assert_true(has(fixture, "\nbms_setting_capa_amperehours 450\n"));
+	assert_true(has(fixture, "\nbms_sample_age_seconds{instruction=\"CELL\"} 0.000\n"));
+	assert_true(has(fixture, "\nbms_sample_error{instruction=\"LCD1\",error=\"EIO\"} 1\n"));
+	assert_false(has(fixture, "bms_pack_voltage_volts"));
+}
+
+/* As with grace: the samples are old and still served, and the BMS has answered nothing since. */
+static void values_kept_after_a_failure_show_their_age_and_bms_up_is_0(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture_feed(fixture, -2.5);
+	fixture->device.asked[fake_row(&fixture->device, "LCD1")] = FAKE_NOW - FAKE_TTL / 2;
+	fixture->device.answered = FAKE_NOW - FAKE_TTL - 1;
+	assert_true(has(fixture, "\nbms_up 0\n"));
+	assert_true(has(fixture, "\nbms_pack_voltage_volts 55.487\n"));
+	assert_true(has(fixture, "\nbms_sample_age_seconds{instruction=\"LCD1\"} 0.500\n"));
+}
+
+/* A text of the wire is a label whatever it holds, and so is the error that no manual names. */
+static void labels_bear_any_text(void **state)
+{
+	struct fixture *fixture = *state;
+	static const double error[] = { 1, 1, 99, 2 };
+
+	fixture_feed(fixture, -2.5);
+	fake_text(&fixture->device, "*IDN", "a\"b\\c\nd\xe4 \xc3\xa4");
+	fake_forget(&fixture->device, "ERRO");
+	fake_numbers(&fixture->device, "ERRO", 1, 4, error);
+	assert_true(has(fixture, "identification=\"a\\\"b\\\\c?d? \xc3\xa4\"} 1\n"));
+	assert_true(has(fixture, "\nbms_error_info{name=\"unknown\"} 1\n"));
 }
 
 /* Each family once and in one piece, whatever there is of it. */
@@ -205,7 +243,9 @@ int main(void)
 		TEST(test_own_instructions),
 		TEST(test_unknown),
 		TEST(test_away),
-		TEST(test_settings_of_who_is_away),
+		TEST(one_instruction_that_fails_takes_its_own_values_only),
+		TEST(values_kept_after_a_failure_show_their_age_and_bms_up_is_0),
+		TEST(labels_bear_any_text),
 		TEST(test_families_of_a_master),
 		TEST(test_needs),
 		TEST(test_stat_tells_of_the_last),

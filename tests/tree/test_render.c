@@ -164,7 +164,7 @@ static void test_each_sample_must_be_fresh(void **state)
 	fixture->device.asked[row] = FAKE_NOW - FAKE_TTL - 1;
 	fixture_expect(fixture, "pack/remaining", "ETIMEDOUT");
 	fixture_expect(fixture, "pack/online", "1\n");
-	fixture->device.asked[fake_row(&fixture->device, "LCD1")] = FAKE_NOW - FAKE_TTL - 1;
+	fixture->device.answered = FAKE_NOW - FAKE_TTL - 1;
 	fixture_expect(fixture, "pack/online", "ETIMEDOUT");
 }
 
@@ -255,6 +255,14 @@ static void test_bus_files(void **state)
 		fixture_expect(fixture, "bus/state", cases[i].text);
 		fixture_expect(fixture, "bus/baud", cases[i].baud_text);
 	}
+	/* No reader has asked for longer than ttl and the deadline: then nobody knows. */
+	bus->identified = true;
+	bus->shared = false;
+	fixture->device.config.deadline = 5 * FAKE_TTL;
+	fixture->device.answered = FAKE_NOW - 6 * FAKE_TTL;
+	fixture_expect(fixture, "bus/state", "online\n");
+	fixture->device.answered--;
+	fixture_expect(fixture, "bus/state", "idle\n");
 	fixture_expect(fixture, "bus/last_error", "none\n");
 	snprintf(bus->last_error, sizeof(bus->last_error), "nobody answers");
 	fixture_expect(fixture, "bus/last_error", "nobody answers\n");

@@ -49,6 +49,7 @@ static void test_away(void **state)
 	fixture_feed(fixture, -2.5);
 	for (unsigned row = 0; row < fixture->device.table.rows; row++)
 		fixture->device.error[row] = -ENODEV;
+	fixture->device.bus.state = BUS_ABSENT;
 	fixture->device.model = MODEL_UNKNOWN;
 	fake_shape(&fixture->device, 0, 0, 0);
 	device_explain(&fixture->device, "%s", "\"x\" is gone");
