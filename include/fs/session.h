@@ -31,7 +31,8 @@ struct branch {
 struct held {
 	pid_t opener;  /* the thread that opened the file; 0: of another pid namespace */
 	pid_t process; /* ... and its process, known while text is held */
-	bool spent;    /* no more text is taken */
+	int spent;     /* -errno that any further text gets, or 0 */
+	bool told;     /* bus/last_error has had the reason */
 	size_t size;
 	char text[VALUE_TEXT_MAX];
 };

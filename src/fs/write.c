@@ -5,7 +5,7 @@
  * closes it. Any other way to write spends the handle, which then takes no more text.
  *
  *	request   condition                                     effect
- *	WRITE     the handle is spent                           EINVAL
+ *	WRITE     the handle is spent                           the error that spent it, or EINVAL
  *	WRITE     not behind the text held (O_APPEND: anywhere) EINVAL, spent
  *	WRITE     the text held and the data end with a newline the write job; nothing is held
  *	WRITE     nothing held, and a value of this setting     held
@@ -84,7 +84,7 @@ static void write_done(struct device_write *write, int error)
 	}
 	answer_tell(parked->fs, parked->ino, "written");
 	if (parked->completes)
-		parked->handle->held.spent = false;
+		parked->handle->held.spent = 0;
 	if (parked->kind == PARKED_FLUSH)
 		fuse_reply_err(parked->req, 0);
 	else
@@ -131,13 +131,24 @@ static void store(struct parked *parked, const char *text, size_t size)
 	fuse_req_interrupt_func(parked->req, write_interrupted, parked);
 }
 
-/* Refuses a piece, and with it whatever is still to be written to this handle. */
+/* Takes no more text: any further piece gets @err. */
+static void spend(struct held *held, int err, bool told)
+{
+	held->size = 0;
+	held->spent = err;
+	held->told = told;
+}
+
+/*
+ * Refuses a piece, and with it whatever is still to be written to this handle. @sentence is NULL if
+ * bus/last_error has the reason. The next piece gets the same error: a program that writes its buffer
+ * once more in close(), as Python does, reports the last one.
+ */
 static void refuse(fuse_req_t req, struct handle *handle, int err, const char *sentence)
 {
 	if (sentence)
 		explain(handle, sentence);
-	handle->held.size = 0;
-	handle->held.spent = true;
+	spend(&handle->held, err, true);
 	reply_error(req, handle->ino, err);
 }
 
@@ -151,8 +162,7 @@ static void finish_line(fuse_req_t req, const char *text, size_t size,
 	char *line = handle->fs->scratch;
 	size_t before = held->size;
 
-	held->spent = before;
-	held->size = 0;
+	spend(held, before ? -EINVAL : 0, false);
 	if (!parked) {
 		reply_error(req, handle->ino, -ENOMEM);
 		return;
@@ -195,7 +205,9 @@ void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, o
 	bool in_place = (uint64_t)offset == held->size || info->flags & O_APPEND;
 
 	piece_tell(req, ino, "write", size, offset, "");
-	if (held->spent || info->writepage)
+	if (held->spent)
+		refuse(req, handle, held->spent, held->told ? NULL : in_pieces);
+	else if (info->writepage)
 		refuse(req, handle, -EINVAL, in_pieces);
 	else if (!in_place)
 		refuse(req, handle, -EINVAL, held->size ? in_pieces : not_at_start);
@@ -222,8 +234,7 @@ void held_drop(struct handle *handle, const char *why)
 	forest_path(handle->fs->forest, handle->ino, path, sizeof(path));
 	handle->fs->config.log("pid %d (%s): %s: %.*s was dropped because %s", (int)held->process,
 			       *name ? name : "?", path, (int)held->size, held->text, why);
-	held->size = 0;
-	held->spent = true;
+	spend(held, -EINVAL, true);
 }
 
 /* The last chance to set the text held: close() has the result. */
@@ -239,8 +250,7 @@ static void finish_text(fuse_req_t req, const struct fuse_file_info *info)
 		reply_error(req, handle->ino, -ENOMEM);
 		return;
 	}
-	held->size = 0;
-	held->spent = true;
+	spend(held, -EINVAL, false);
 	store(parked, held->text, size);
 }
 

@@ -249,7 +249,9 @@ static int write_text(const struct file *file, const char *text)
 		return errno;
 	if (write(fd, text, strlen(text)) < 0)
 		error = errno;
-	close(fd);
+	/* A value without a newline is set here. */
+	if (close(fd) < 0 && !error)
+		error = errno;
 	return error;
 }
 
