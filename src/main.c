@@ -110,7 +110,7 @@ static int find_model(const struct options *options, const struct instruction_ta
 	*model = MODEL_UNKNOWN;
 	if (!strcmp(options->model, "auto"))
 		return 0;
-	*model = model_find(table, options->model);
+	*model = model_named(table, options->model);
 	if (*model != MODEL_UNKNOWN)
 		return 0;
 	log_print("model=%s: unknown; bmsfs knows auto and these:", options->model);
@@ -138,7 +138,7 @@ static unsigned choose_addresses(const struct options *options,
 			memcpy(address, sim.address, sim.addresses);
 			return sim.addresses;
 		}
-		model = model_find(table, sim.model);
+		model = model_named(table, sim.model);
 	}
 	address[0] = model == MODEL_UNKNOWN ? 1 : table->model[model].address;
 	return 1;

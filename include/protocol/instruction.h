@@ -141,6 +141,7 @@ int instruction_find(const struct instruction_table *table, const char *name);
 /* The model of that name, or MODEL_UNKNOWN; the one whose pattern fits an identity, or
  * MODEL_UNKNOWN. */
 int model_find(const struct instruction_table *table, const char *name);
+int model_named(const struct instruction_table *table, const char *name); /* in any case */
 int model_identify(const struct instruction_table *table, const char *identity);
 
 /* What holds for a row on @model, MODEL_UNKNOWN included. */

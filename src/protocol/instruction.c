@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "protocol/frame.h"
 
@@ -50,6 +51,14 @@ int model_find(const struct instruction_table *table, const char *name)
 {
 	for (size_t i = 0; i < table->models; i++)
 		if (!strcmp(table->model[i].name, name))
+			return (int)i;
+	return MODEL_UNKNOWN;
+}
+
+int model_named(const struct instruction_table *table, const char *name)
+{
+	for (size_t i = 0; i < table->models; i++)
+		if (!strcasecmp(table->model[i].name, name))
 			return (int)i;
 	return MODEL_UNKNOWN;
 }

@@ -365,14 +365,15 @@ static int check_config(const struct sim_config *config, const struct responder_
 int responder_init(struct responder *responder, const struct sim_config *config, unsigned index,
 		   const struct instruction_table *table, int64_t now, char *reason, size_t size)
 {
-	const struct responder_profile *profile = find_profile(config->model);
-	int model = model_find(table, config->model);
+	const struct responder_profile *profile;
+	int model = model_named(table, config->model);
 	int ret;
 
 	if (model == MODEL_UNKNOWN) {
 		snprintf(reason, size, "there is no model \"%s\"", config->model);
 		return -EINVAL;
 	}
+	profile = find_profile(table->model[model].name);
 	ret = check_config(config, profile, reason, size);
 	if (ret)
 		return ret;

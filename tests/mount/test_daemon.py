@@ -364,9 +364,16 @@ class Refused(harness.MountTest):
                 ("address=0", "address=0"), ("address=128", "address=128"), ("ttl=-1", "ttl=-1"),
                 ("ttl=1e3", "ttl=1e3"), ("deadline=0", "deadline=0"), ("tries=0", "tries=0"),
                 ("uid=nobody-of-this-name", "there is no such user"), ("umask=9", "umask=9"),
-                ("model=t-800", "t-800"), ("unlock=1", "unlock"), ("wait=x", "wait=x")):
+                ("model=t-800", "t-800"), ("unlock=1", "must be yes or no"), ("wait=x", "wait=x")):
             with self.subTest(option):
                 self.check(pattern, "-o", option, "sim:", self.place)
+
+    def test_model_2q_and_2Q_are_alike(self):
+        for name in ("2q", "2Q"):
+            mount = self.mount(f"sim:model={name}", f"model={name}")
+            self.assertEqual(mount.read("IDN"), "REC BMS 2Q VICTRON")
+            mount.unmount()
+            mount.wait_end()
 
     def test_bad_devices(self):
         for device, pattern in (("sim:nonsense=1", "nonsense"), ("sim:cells=99", "cells"),

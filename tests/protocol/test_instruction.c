@@ -198,6 +198,10 @@ static void models_are_recognised(void **state)
 	assert_int_equal(model_identify(table, "REC - BATTERY MANAGEMENT SYSTEM"), MODEL_UNKNOWN);
 	assert_int_equal(model_identify(table, ""), MODEL_UNKNOWN);
 	assert_int_equal(model_find(table, "3q"), MODEL_UNKNOWN);
+	assert_int_equal(model_find(table, "2Q"), MODEL_UNKNOWN);
+	assert_int_equal(model_named(table, "2Q"), model_find(table, "2q"));
+	assert_int_equal(model_named(table, "Master"), model_find(table, "master"));
+	assert_int_equal(model_named(table, "3Q"), MODEL_UNKNOWN);
 }
 
 /* What real units were delivered with or were seen to hold. */
