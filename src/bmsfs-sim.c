@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/signals.h"
+#include "base/textfile.h"
 #include "nsec.h"
 #include "protocol/capture.h"
 #include "protocol/instruction.h"
@@ -331,7 +332,30 @@ static void log_frame(void *user, bool sent, const struct frame *frame, int64_t 
 
 /* --- control --- */
 
-static bool control_fault(struct program *program, char *text)
+struct control {
+	struct program *program;
+	char reason[160]; /* of a refusal; "": the command was not as its usage says */
+};
+
+__attribute__((format(printf, 2, 3))) static bool refuse(struct control *control,
+							 const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(control->reason, sizeof(control->reason), format, args);
+	va_end(args);
+	return false;
+}
+
+static bool take_number(struct control *control, const char *text, float *number)
+{
+	if (!value_parse_float(text, strlen(text), number))
+		return true;
+	return refuse(control, "%s: not a number; write digits and a point, as in 3.8", text);
+}
+
+static bool control_fault(struct control *control, char *text)
 {
 	char *value = strchr(text, '=');
 	float rate;
@@ -339,12 +363,39 @@ static bool control_fault(struct program *program, char *text)
 	if (!value)
 		return false;
 	*value++ = '\0';
-	if (value_parse_float(value, strlen(value), &rate) || rate < 0 || rate > 1)
+	if (!take_number(control, value, &rate))
 		return false;
-	return !sim_set_fault(program->sim, text, (double)rate);
+	if (rate < 0 || rate > 1)
+		return refuse(control, "%s: outside 0 to 1, the share of replies", value);
+	switch (sim_set_fault(control->program->sim, text, (double)rate)) {
+	case 0:
+		return true;
+	case -ENOENT:
+		return refuse(control, "%s: not a fault; help lists the faults", text);
+	default:
+		return refuse(control, "a capture is played, to which no fault can be added");
+	}
 }
 
-static bool control_put(struct program *program, char *text)
+/* Why a value is not one to be put, and for an error number what to put instead. */
+static bool refuse_made(struct control *control, const char *mnemonic, unsigned error)
+{
+	const struct sim_provocation *provocation = sim_provocation;
+
+	if (strcmp(mnemonic, "ERRO") != 0)
+		return refuse(control, "%s: the simulator makes it from the battery", mnemonic);
+	for (size_t i = 0; i < SIM_PROVOCATIONS; i++, provocation++)
+		if (provocation->error == error)
+			return refuse(control,
+				      "ERRO: the simulator makes it from the battery; put %s %s "
+				      "provokes error %u after %u s",
+				      provocation->mnemonic, provocation->number, error,
+				      provocation->delay_s);
+	return refuse(control, "ERRO: the simulator makes it from the battery; help lists the "
+			       "errors that can be provoked");
+}
+
+static bool control_put(struct control *control, char *text)
 {
 	char *value = strchr(text, ' ');
 	float number;
@@ -352,64 +403,100 @@ static bool control_put(struct program *program, char *text)
 	if (!value)
 		return false;
 	*value++ = '\0';
-	if (value_parse_float(value, strlen(value), &number))
+	if (!take_number(control, value, &number))
 		return false;
-	return !sim_put(program->sim, text, (double)number);
+	switch (sim_put(control->program->sim, text, (double)number)) {
+	case 0:
+		return true;
+	case -ENOENT:
+		return refuse(control, "%s: this model has no such instruction", text);
+	default:
+		return refuse_made(control, text, number > 0 ? (unsigned)number : 0);
+	}
 }
 
-static bool control_exchange(struct program *program, char *text)
+static bool control_exchange(struct control *control, char *text)
 {
-	sim_exchange(program->sim, text);
-	return *text;
-}
-
-static bool control_silence(struct program *program, char *text)
-{
-	bool on = !strcmp(text, "on");
-
-	if (!on && strcmp(text, "off"))
+	if (!*text)
 		return false;
-	sim_set_silent(program->sim, on);
+	sim_exchange(control->program->sim, text);
 	return true;
 }
 
-static bool control_hangup(struct program *program, char *text)
+static bool control_silence(struct control *control, char *text)
 {
+	bool on = !strcmp(text, "on");
+
+	if (!on && strcmp(text, "off") != 0)
+		return false;
+	sim_set_silent(control->program->sim, on);
+	return true;
+}
+
+static bool control_hangup(struct control *control, char *text)
+{
+	struct program *program = control->program;
+
 	if (*text)
 		return false;
 	program->door->hang_up(program);
-	return !program->ended;
+	return !program->ended || refuse(control, "the door cannot be opened again");
 }
 
-static const struct {
-	const char *word, *usage;
-	bool (*run)(struct program *program, char *text);
+static bool control_help(struct control *control, char *text);
+
+static const struct command {
+	const char *word, *usage, *meaning;
+	bool (*run)(struct control *control, char *text);
 } commands[] = {
-	{ "fault", "fault KIND=RATE", control_fault },
-	{ "put", "put MNEMONIC NUMBER", control_put },
-	{ "exchange", "exchange IDENTITY", control_exchange },
-	{ "silence", "silence on|off", control_silence },
-	{ "hangup", "hangup", control_hangup },
+	{ "fault", "fault KIND=RATE", "a fault for that share of the replies", control_fault },
+	{ "put", "put MNEMONIC NUMBER", "set what the BMS holds, without a check", control_put },
+	{ "exchange", "exchange IDENTITY", "make it another BMS of the same model",
+	  control_exchange },
+	{ "silence", "silence on|off", "answer nothing, or answer again", control_silence },
+	{ "hangup", "hangup", "hang up on the client", control_hangup },
+	{ "help", "help", "print this", control_help },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
+static bool control_help(struct control *control, char *text)
+{
+	const struct sim_provocation *provocation = sim_provocation;
+
+	(void)control;
+	if (*text)
+		return false;
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf("%-20s %s\n", commands[i].usage, commands[i].meaning);
+	printf("KIND is");
+	for (int i = 0; i < SIM_FAULTS; i++)
+		printf("%s %s", i ? "," : "", sim_fault_name[i]);
+	puts("");
+	for (size_t i = 0; i < SIM_PROVOCATIONS; i++, provocation++)
+		printf("put %s %-*s error %u after %u s: %s\n", provocation->mnemonic, 11,
+		       provocation->number, provocation->error, provocation->delay_s,
+		       provocation->meaning);
+	return true;
+}
+
 static void control_run(struct program *program, char *line)
 {
-	char *rest = line;
+	struct control control = { .program = program };
+	char none[] = "", *rest = line;
 	const char *word = strsep(&rest, " ");
-	char none[] = "";
+	const struct command *command = commands;
 
-	for (size_t i = 0; i < COMMANDS; i++) {
-		if (strcmp(word, commands[i].word))
-			continue;
-		if (commands[i].run(program, rest ? rest : none))
-			puts("ok");
-		else
-			printf("error: it was not done; the command is: %s\n", commands[i].usage);
-		return;
-	}
-	printf("error: there is no command \"%s\"\n", word);
+	while (command < commands + COMMANDS && strcmp(command->word, word) != 0)
+		command++;
+	if (command == commands + COMMANDS)
+		printf("error: %s: not a command; help lists them\n", word);
+	else if (command->run(&control, rest ? rest : none))
+		puts("ok");
+	else if (*control.reason)
+		printf("error: %s\n", control.reason);
+	else
+		printf("error: the command is: %s\n", command->usage);
 }
 
 /* Runs the lines that are complete. When standard input ends, so does the program. */
@@ -535,8 +622,8 @@ static const char help[] =
 	"                       instead: its answers, delays and faults\n"
 	"  --log FILE           one line for each frame: time, > to the BMS or < from it, bytes,\n"
 	"                       meaning\n"
-	"  --control            take commands on standard input until it ends: fault KIND=RATE,\n"
-	"                       put MNEMONIC NUMBER, exchange IDENTITY, silence on|off, hangup\n"
+	"  --control            take commands on standard input until it ends; the command help\n"
+	"                       lists them, and how to provoke each error\n"
 	"  --help, --version\n"
 	"\n"
 	"When it can be reached it says \"ready\" and where, in one line on standard output.\n";
@@ -613,25 +700,17 @@ static int set_fault(struct program *program, char *text)
 
 static int add_instructions(struct program *program, const char *path)
 {
-	char *text = malloc(TABLE_SIZE_MAX);
-	FILE *file = fopen(path, "re");
-	struct table_error error = { "" };
-	size_t size;
-	int ret;
+	struct table_error error = { "out of memory" };
+	struct textfile file;
+	int err = textfile_read(&file, path, TABLE_SIZE_MAX, error.text, sizeof(error.text));
 
-	if (!text || !file) {
-		ret = complain_errno(path);
-		goto out_free;
+	if (!err) {
+		err = instruction_table_add(&program->table, path, file.text, file.length, &error);
+		textfile_free(&file);
 	}
-	size = fread(text, 1, TABLE_SIZE_MAX, file);
-	ret = instruction_table_add(&program->table, path, text, size, &error);
-	if (ret)
+	if (err)
 		complain("%s", error.text);
-out_free:
-	if (file)
-		fclose(file);
-	free(text);
-	return ret;
+	return err;
 }
 
 static int open_log(struct program *program, const char *path)

@@ -95,12 +95,24 @@ void sim_observe(struct sim *sim, sim_observer *observer, void *user);
 /*
  * For tests: what the (first) BMS holds now. Reads or sets a scalar number by mnemonic; sets a fault's
  * rate; makes the BMS another one of the same model (other identity text, factory settings). Return
- * 0 or -ENOENT for an unknown name.
+ * 0; -ENOENT for a name that this model does not have; -EOPNOTSUPP for a value that the simulator
+ * makes itself, or a fault while it plays a capture.
  */
 int sim_get(struct sim *sim, const char *mnemonic, double *value, int64_t now);
 int sim_put(struct sim *sim, const char *mnemonic, double value);
 int sim_set_fault(struct sim *sim, const char *name, double rate);
 void sim_exchange(struct sim *sim, const char *identity);
+
+/* An error that ERRO reports, and the setting that provokes it. */
+struct sim_provocation {
+	unsigned error;
+	const char *mnemonic, *number; /* to put */
+	unsigned delay_s;              /* from then until ERRO reports it */
+	const char *meaning;
+};
+
+#define SIM_PROVOCATIONS 6
+extern const struct sim_provocation sim_provocation[SIM_PROVOCATIONS];
 
 /* While @silent is true requests are ignored, as if nobody were there; the observer sees them. */
 void sim_set_silent(struct sim *sim, bool silent);

@@ -429,7 +429,7 @@ int responder_put(struct responder *responder, const char *mnemonic, double valu
 	const struct instruction *row = find_number(responder, mnemonic);
 
 	if (!row)
-		return -ENOENT;
+		return find_row(responder, mnemonic) ? -EOPNOTSUPP : -ENOENT;
 	*number_of(responder, row) = row->type == VALUE_FLOAT ? (double)(float)value : value;
 	return 0;
 }

@@ -457,12 +457,24 @@ int sim_put(struct sim *sim, const char *mnemonic, double value)
 	return responder_put(&sim->responder[0], mnemonic, value);
 }
 
+/* Each crosses a limit that every battery is within or beyond; the manual has the delays. */
+const struct sim_provocation sim_provocation[SIM_PROVOCATIONS] = {
+	{ 1, "CMAX", "2", 10, "a cell is above CMAX" },
+	{ 2, "CMIN", "4", 10, "a cell is below CMIN" },
+	{ 3, "RAZL", "0", 5, "the cells differ by more than RAZL" },
+	{ 4, "TMAX", "-20", 10, "a sensor is above TMAX" },
+	{ 5, "TBAL", "-20", 5, "the BMS itself is above TBAL" },
+	{ 7, "TMIN", "65", 2, "a sensor is below TMIN" },
+};
+
 int sim_set_fault(struct sim *sim, const char *name, double rate)
 {
 	int fault = fault_find(name);
 
-	if (fault < 0 || sim->replay)
+	if (fault < 0)
 		return -ENOENT;
+	if (sim->replay)
+		return -EOPNOTSUPP;
 	sim->faults.rate[fault] = rate;
 	return 0;
 }

@@ -236,6 +236,24 @@ class Configurations(unittest.TestCase):
             self.check(re.sub("^gid = battery$", "gid = 0", text, flags=re.M))
 
 
+class Simulator(unittest.TestCase):
+    def test_how_to_provoke_each_error_is_documented(self):
+        program = next(path for path in PROGRAMS if path.endswith("bmsfs-sim"))
+        with tempfile.TemporaryDirectory() as folder:
+            said = subprocess.run([program, "--unix", f"{folder}/socket", "--control"],
+                                  input="help\n", capture_output=True, text=True, check=True,
+                                  timeout=PATIENCE).stdout
+        listed = re.findall(r"^(put \S+ \S+) +error (\d+) after (\d+) s: (.*)$", said, re.M)
+        shown = re.findall(r"^\.It (put \S+ \S+) Ta (\d+) Ta (\d+) s Ta (.*)$",
+                           PAGES[program].read_text(), re.M)
+        self.assertEqual(len(listed), 6)
+        self.assertEqual(shown, listed)
+        commands = re.findall(r"^([a-z]+)[ \S]*  +\S", said.split("KIND is")[0], re.M)
+        items_of_page = items(section(PAGES[program].read_text(), "DESCRIPTION"), "Cm")
+        for command in commands:
+            self.assertTrue(any(head.split()[0] == command for head in items_of_page), command)
+
+
 class Troubles(unittest.TestCase):
     """What docs/troubleshooting.md says that the programs say is in their sources."""
 

@@ -114,6 +114,17 @@ class Finds(ProbeTest):
         self.assertIn("address 99: mine (model mine)\n", printed)
 
 
+    def test_probe_of_the_pty_of_the_simulator(self):
+        """The example of bmsfs-sim(1): each model at its factory address."""
+        models = {"1q": (1, "REC BMS 1Q VICTRON"), "2q": (1, "REC BMS 2Q VICTRON"),
+                  "abms": (2, "ACTIVE"), "master": (16, "REC BMS MASTER")}
+        for model, (address, identity) in models.items():
+            link = os.path.join(self.folder, "sim-" + model)
+            self.simulator("--pty", link, "--model", model)
+            self.expect(link, (address, f"{identity} (model {model})"))
+        self.check()
+
+
 class FindsNothing(ProbeTest):
     def test_nobody(self):
         lines = {

@@ -284,6 +284,54 @@ class Control(Folder):
             self.assertRegex(simulator.command(line), "^error: ")
 
 
+    def answers(self, simulator, line, last="ok"):
+        """The lines up to that one."""
+        found = [simulator.command(line)]
+        while found[-1] != last:
+            found.append(simulator.process.stdout.readline().strip())
+        return found
+
+    def test_control_explains_itself(self):
+        simulator = self.start("--unix", self.path("socket"))
+        text = "\n".join(self.answers(simulator, "help"))
+        for word in ("fault KIND=RATE", "put MNEMONIC NUMBER", "exchange IDENTITY",
+                     "silence on|off", "hangup", "help", "KIND is drop, corrupt, delay, late"):
+            self.assertIn(word, text)
+        for error in (1, 2, 3, 4, 5, 7):
+            self.assertRegex(text, rf"(?m)^put [A-Z]+ -?\d+ +error {error} after \d+ s: ")
+
+    def test_control_names_the_reason_of_a_refusal(self):
+        simulator = self.start("--unix", self.path("socket"))
+        for line, reason in {
+                "put ERRO 3": "ERRO: the simulator makes it from the battery; put RAZL 0 "
+                              "provokes error 3 after 5 s",
+                "put ERRO 9": "ERRO: the simulator makes it from the battery; help lists the "
+                              "errors that can be provoked",
+                "put LCD1 1": "LCD1: the simulator makes it from the battery",
+                "put SWVR 1": "SWVR: the simulator makes it from the battery",
+                "put XXXX 1": "XXXX: this model has no such instruction",
+                "put STRN 1": "STRN: this model has no such instruction",
+                "put CMAX 3,8": "3,8: not a number; write digits and a point, as in 3.8",
+                "put CMAX": "the command is: put MNEMONIC NUMBER",
+                "fault drop=2": "2: outside 0 to 1, the share of replies",
+                "fault flood=1": "flood: not a fault; help lists the faults",
+                "fault drop": "the command is: fault KIND=RATE",
+                "silence": "the command is: silence on|off",
+                "exchange": "the command is: exchange IDENTITY",
+                "hangup now": "the command is: hangup",
+                "flood": "flood: not a command; help lists them"}.items():
+            self.assertEqual(simulator.command(line), "error: " + reason)
+
+    def test_faults_cannot_be_added_to_a_capture(self):
+        capture = self.path("capture")
+        with open(capture, "w", encoding="ascii") as file:
+            file.write("1.0 > 55010005434150413F3BE0AA\n1.1 < "
+                       "55000109342E35303030306532FBB4AA\n")
+        simulator = self.start("--unix", self.path("socket"), "--replay", capture)
+        self.assertEqual(simulator.command("fault drop=1"),
+                         "error: a capture is played, to which no fault can be added")
+
+
 class Options(Folder):
     def run_program(self, *args):
         return subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=PATIENCE)

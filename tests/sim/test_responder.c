@@ -419,7 +419,7 @@ static void test_get_and_put(void **state)
 	assert_true(value == 9.5);
 	assert_int_equal(responder_get(&bms.responder, "XXXX", &value, 0), -ENOENT);
 	assert_int_equal(responder_get(&bms.responder, "LCD1", &value, 0), -ENOENT);
-	assert_int_equal(responder_put(&bms.responder, "SWVR", 1), -ENOENT);
+	assert_int_equal(responder_put(&bms.responder, "SWVR", 1), -EOPNOTSUPP);
 	assert_int_equal(responder_put(&bms.responder, "SERI", 1), -ENOENT);
 }
 

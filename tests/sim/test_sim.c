@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "protocol/value.h"
 #include "sim_test.h"
 
 #define BYTE_NS 178572 /* at 56000 baud, rounded up */
@@ -44,6 +45,36 @@ static void test_bytes_as_captured(void **state)
 	assert_memory_equal(bench.bytes, header, sizeof(header));
 	assert_int_equal(bench.bytes[8], 0x55);
 	assert_int_equal(bench.bytes[11], 56);
+}
+
+static unsigned reported_error(void)
+{
+	assert_int_equal(bench_ask(&bench, "ERRO?"), 2);
+	return bench.frame[1].payload[0] ? bench.frame[1].payload[2] : 0;
+}
+
+/* As "help" and the man page say: each error, and its delay. */
+static void test_each_error_is_provoked_after_its_delay(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < SIM_PROVOCATIONS; i++) {
+		const struct sim_provocation *provocation = &sim_provocation[i];
+		float number;
+
+		open_bench("model=1q");
+		bench.now += NSEC_PER_SEC;
+		assert_int_equal(reported_error(), 0);
+		assert_int_equal(value_parse_float(provocation->number, strlen(provocation->number),
+						   &number),
+				 0);
+		assert_int_equal(sim_put(bench.sim, provocation->mnemonic, (double)number), 0);
+		bench.now += (provocation->delay_s - 1) * NSEC_PER_SEC;
+		assert_int_equal(reported_error(), 0);
+		bench.now += 2 * NSEC_PER_SEC;
+		assert_int_equal(reported_error(), provocation->error);
+		bench_close(&bench);
+	}
+	open_bench("");
 }
 
 /* Request, turn-around and reply take their time on the line, to the byte. */
@@ -419,6 +450,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_bytes_as_captured),
+		TEST(test_each_error_is_provoked_after_its_delay),
 		TEST(test_pace),
 		TEST(test_nothing_comes_before_its_time),
 		TEST(test_without_a_pace),
