@@ -26,7 +26,7 @@ FILES = {
     "share/man/man8/mount.bmsfs.8", "share/man/man8/mount.fuse.bmsfs.8",
     "share/doc/bmsfs/README.md", "share/doc/bmsfs/CHANGELOG.md",
     "share/doc/bmsfs/security.md", "share/doc/bmsfs/reliability.md", "share/doc/bmsfs/ABI/pack",
-    "share/doc/bmsfs/troubleshooting.md", "share/doc/bmsfs/recipes.md",
+    "share/doc/bmsfs/troubleshooting.md", "share/doc/bmsfs/recipes.md", "share/doc/bmsfs/writing.md",
     "share/doc/bmsfs/custom-instructions.md", "share/doc/bmsfs/examples/bms-settings",
     "share/doc/bmsfs/examples/heater.ini",
 }
