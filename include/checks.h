@@ -7,9 +7,11 @@
 
 /*
  * Whether @path can be mounted on: a directory with nothing on it, or with a dead mount of our own,
- * which is removed. Writes its absolute path. Returns 0, or -errno, the reason logged.
+ * which is removed. Writes its absolute path, and to @claim what keeps other starts away until
+ * mount_release(); negative on file systems that know no locks. Returns 0, or -errno, the reason
+ * logged.
  */
-int checks_mountpoint(const char *path, char *absolute, size_t size);
+int checks_mountpoint(const char *path, char *absolute, size_t size, int *claim);
 
 /* Whether DEVICE stays in reach when @mountpoint is covered. */
 int checks_device(const char *device, const char *mountpoint);

@@ -21,6 +21,7 @@ struct service {
 	const uint8_t *address; /* of each BMS on the line */
 	unsigned addresses;
 	int model;
+	int claim;    /* of mount_claim(), until the mount is there */
 	int ready_fd; /* a byte goes there once the mount answers; -1: nobody waits for it */
 	int lifeline; /* a byte comes from there once the mount is gone; closed: the supervisor is */
 };

@@ -68,40 +68,62 @@ static int remove_dead(const char *path, const struct mount_id *id)
 	return err;
 }
 
-int checks_mountpoint(const char *path, char *absolute, size_t size)
+/* Removes dead mounts of our own. Returns 0 if nothing is mounted at @path then. */
+static int clear_place(const char *path)
 {
-	int err = mount_resolve(path, absolute, size);
 	struct mount_id id;
+	int err;
 
-	if (err < 0) {
-		log_print("%s: %s", path, strerror(-err));
-		return err;
-	}
 	for (int i = 0; i < DEAD_MOUNT_MAX; i++) {
-		switch (mount_examine(absolute, &id)) {
+		switch (mount_examine(path, &id)) {
 		case MOUNT_FREE:
-			return check_directory(absolute);
+			return 0;
 		case MOUNT_DEAD:
-			err = remove_dead(absolute, &id);
+			err = remove_dead(path, &id);
 			if (err < 0)
 				return err;
 			continue;
 		case MOUNT_LIVE:
 			log_print("%s: a bmsfs is mounted there already; fusermount3 -u %s ends it",
-				  absolute, absolute);
+				  path, path);
 			return -EBUSY;
 		case MOUNT_HANGING:
 			log_print(
 				"%s: a bmsfs is mounted there that does not answer; end that first",
-				absolute);
+				path);
 			return -EBUSY;
 		case MOUNT_FOREIGN:
-			log_print("%s: something else is mounted there", absolute);
+			log_print("%s: something else is mounted there", path);
 			return -EBUSY;
 		}
 	}
-	log_print("%s: too many dead mounts, one on another", absolute);
+	log_print("%s: too many dead mounts, one on another", path);
 	return -EBUSY;
+}
+
+int checks_mountpoint(const char *path, char *absolute, size_t size, int *claim)
+{
+	int err = mount_resolve(path, absolute, size);
+
+	if (err < 0) {
+		log_print("%s: %s", path, strerror(-err));
+		return err;
+	}
+	do {
+		err = clear_place(absolute);
+		if (err < 0)
+			return err;
+		*claim = mount_claim(absolute);
+	} while (*claim == -EEXIST);
+	if (*claim == -EWOULDBLOCK) {
+		log_print("%s: locked by another program, probably a bmsfs that is starting there; "
+			  "try again",
+			  absolute);
+		return -EBUSY;
+	}
+	/* Another start may have mounted before the lock was ours. */
+	err = clear_place(absolute);
+	return err < 0 ? err : check_directory(absolute);
 }
 
 int checks_device(const char *device, const char *mountpoint)

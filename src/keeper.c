@@ -254,6 +254,7 @@ int keeper_run(struct service *service)
 	}
 	if (mount_and_identify(&fs, &watch.mount, service) < 0)
 		goto out_close;
+	mount_release(service->claim);
 	if (service->ready_fd >= 0)
 		leave();
 	watch.server = fork();

@@ -168,7 +168,7 @@ static int start_capture(const struct options *options, const char *mountpoint, 
 }
 
 static int serve(const struct options *options, const struct instruction_table *table,
-		 const char *mountpoint)
+		 const char *mountpoint, int claim)
 {
 	const struct link_config config = { .baud = options->baud,
 					    .table = table,
@@ -178,6 +178,7 @@ static int serve(const struct options *options, const struct instruction_table *
 				   .user = &user,
 				   .table = table,
 				   .mountpoint = mountpoint,
+				   .claim = claim,
 				   .ready_fd = -1 };
 	uint8_t address[FOREST_MAX];
 	char reason[256] = "out of memory";
@@ -210,16 +211,16 @@ static int run_mount(const struct options *options)
 {
 	struct instruction_table table;
 	char mountpoint[PATH_MAX];
-	int status;
+	int status, claim;
 
 	/* A reader of stderr that goes away does not end a mount. */
 	signal(SIGPIPE, SIG_IGN);
 	if (checks_fuse() < 0 ||
-	    checks_mountpoint(options->mountpoint, mountpoint, sizeof(mountpoint)) < 0 ||
+	    checks_mountpoint(options->mountpoint, mountpoint, sizeof(mountpoint), &claim) < 0 ||
 	    checks_device(options->device, mountpoint) < 0 ||
 	    load_table(&table, options, mountpoint) < 0)
 		return EXIT_FAILURE;
-	status = serve(options, &table, mountpoint);
+	status = serve(options, &table, mountpoint, claim);
 	instruction_table_free(&table);
 	return status;
 }

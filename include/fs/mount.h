@@ -33,6 +33,15 @@ enum mount_state mount_examine(const char *mountpoint, struct mount_id *id);
 int mount_identify(const char *mountpoint, struct mount_id *id);
 
 /*
+ * Locks the directory @mountpoint, on which nothing is mounted, against other starts: flock(2).
+ * Returns a descriptor for mount_release(), for which the end of the process does as well;
+ * -EWOULDBLOCK if another program has locked it; -EEXIST if something has been mounted there
+ * meanwhile; another -errno if the directory cannot be locked.
+ */
+int mount_claim(const char *mountpoint);
+void mount_release(int claim); /* negative: nothing to release */
+
+/*
  * Opens the table of mounts of this mount namespace, for mount_find(). Its descriptor reports
  * POLLPRI once after each change of a mount. Returns 0 or -errno.
  */

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -248,6 +249,38 @@ int mount_identify(const char *mountpoint, struct mount_id *id)
 	close(fd);
 	*id = line.id;
 	return 0;
+}
+
+int mount_claim(const char *mountpoint)
+{
+	struct mount_line line;
+	char path[48];
+	int claim = -1, error = 0;
+	/* O_PATH first: opening the root of a mount that has appeared meanwhile could hang. */
+	int place = open(mountpoint, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (place < 0)
+		return -errno;
+	if (!find_line_of(place, &line) && !strcmp(line.place, mountpoint))
+		error = EEXIST;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
+	if (!error)
+		claim = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (!error && (claim < 0 || flock(claim, LOCK_EX | LOCK_NB) < 0))
+		error = errno;
+	close(place);
+	if (error && claim >= 0)
+		close(claim);
+	return error ? -error : claim;
+}
+
+void mount_release(int claim)
+{
+	if (claim < 0)
+		return;
+	/* Other processes may have a copy of the descriptor. */
+	flock(claim, LOCK_UN);
+	close(claim);
 }
 
 static int run_fusermount(const char *mountpoint)

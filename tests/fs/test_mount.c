@@ -262,6 +262,50 @@ static void test_moved_mount_is_found_and_detached(void **state)
 	assert_int_equal(umount2(home, MNT_DETACH), 0);
 }
 
+/* Locks @place in a child. Returns 0 or the errno. */
+static int claim_in_child(void)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		int claim = mount_claim(place);
+
+		_exit(claim < 0 ? -claim : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_two_starts_cannot_have_one_directory(void **state)
+{
+	int claim, copy;
+
+	(void)state;
+	assert_int_equal(mount("x", place, "tmpfs", 0, ""), 0);
+	assert_int_equal(mount_claim(place), -EEXIST);
+	assert_int_equal(umount2(place, 0), 0);
+
+	claim = mount_claim(place);
+	assert_true(claim >= 0);
+	assert_int_equal(claim_in_child(), EWOULDBLOCK);
+	/* The directory is covered, and its lock survives that. */
+	assert_int_equal(mount("x", place, "tmpfs", 0, ""), 0);
+	assert_int_equal(claim_in_child(), EEXIST);
+	assert_int_equal(umount2(place, 0), 0);
+	assert_int_equal(claim_in_child(), EWOULDBLOCK);
+	copy = dup(claim);
+	mount_release(claim);
+	assert_int_equal(claim_in_child(), 0);
+	/* The end of a process releases what it had. */
+	assert_int_equal(claim_in_child(), 0);
+	close(copy);
+
+	assert_int_equal(mount_claim("/nowhere/at/all"), -ENOENT);
+	mount_release(-ENOENT);
+}
+
 /* fusermount3, asked by somebody who did not mount this, refuses. */
 static void test_detach_without_rights(void **state)
 {
@@ -359,6 +403,7 @@ int main(void)
 		TEST(test_only_our_own_is_detached),
 		TEST(test_each_way_to_unmount_is_found),
 		TEST(test_moved_mount_is_found_and_detached),
+		TEST(test_two_starts_cannot_have_one_directory),
 		TEST(test_resolve),
 		TEST(test_contains),
 		TEST(test_detach_without_rights),

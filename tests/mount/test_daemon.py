@@ -296,6 +296,94 @@ class DeadMounts(harness.MountTest):
         self.assertTrue(bmsfs.read("SOC"))
 
 
+class TwoStarts(harness.MountTest):
+    """Of starts at once on one directory one succeeds, and the others are refused."""
+
+    STARTS = 20
+
+    def setUp(self):
+        super().setUp()
+        self.place = tempfile.mkdtemp(prefix="place.", dir=self.folder)
+        self.addCleanup(self.finish, [])
+
+    def finish(self, starts):
+        while harness.mounted_at(self.place):
+            self.run_program("fusermount3", "-uz", self.place)
+        for start, said in starts:
+            start.wait(harness.PATIENCE)
+            said.close()
+
+    def check(self):
+        starts = []
+        self.addCleanup(self.finish, starts)
+        for _ in range(self.STARTS):
+            start = subprocess.Popen(
+                [BMSFS, "-f", "sim:", self.place], stdin=subprocess.DEVNULL, text=True,
+                stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=self.environment)
+            starts.append((start, harness.Lines(start.stderr)))
+        mounted = [start for start, said in starts if said.wait_for("is mounted on")]
+        self.assertEqual(len(mounted), 1)
+        self.assertEqual(harness.mounted_at(self.place), ["fuse.bmsfs"])
+        with open(os.path.join(self.place, "SOC"), encoding="ascii") as file:
+            self.assertTrue(file.read())
+        for start, said in starts:
+            if start not in mounted:
+                self.assertEqual(start.wait(harness.PATIENCE), 1, said.lines)
+                self.assertRegex(said.lines[-1], "a bmsfs is mounted there|locked by another")
+        mounted[0].send_signal(signal.SIGTERM)
+        self.assertEqual(mounted[0].wait(harness.PATIENCE), 0)
+        self.assertEqual(harness.mounted_at(self.place), [])
+
+    def test_two_starts_at_once(self):
+        self.check()
+
+    @unittest.skipUnless(harness.ROOT, "only root can mount a tmpfs")
+    def test_two_starts_in_a_read_only_file_system(self):
+        self.run_program("mount", "-t", "tmpfs", "-o", "ro", "none", self.place)
+        self.addCleanup(self.run_program, "umount", self.place)
+        self.run_program("mount", "-o", "remount,rw", self.place)
+        self.place = os.path.join(self.place, "place")
+        os.mkdir(self.place)
+        self.run_program("mount", "-o", "remount,ro", os.path.dirname(self.place))
+        self.check()
+
+    def test_two_starts_over_a_dead_mount(self):
+        """None may take the new mount of another for the dead one."""
+        bmsfs = self.mount("sim:", place=self.place).expects("supervisor was killed")
+        os.kill(bmsfs.keeper, signal.SIGKILL)
+        bmsfs.process.wait(harness.PATIENCE)
+        os.waitpid(bmsfs.server, 0)
+        bmsfs.over = True
+        self.assert_errno(errno.ENOTCONN, os.listdir, self.place)
+        self.check()
+        bmsfs.said.close()
+
+    def test_two_starts_in_the_background(self):
+        before = set(harness.children(os.getpid()))
+        starts = [subprocess.Popen([BMSFS, "sim:", self.place], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env=self.environment) for _ in range(self.STARTS)]
+        codes = sorted(start.wait(harness.PATIENCE) for start in starts)
+        mounted = harness.mounted_at(self.place)
+        for keeper in set(harness.children(os.getpid())) - before:
+            os.kill(keeper, signal.SIGTERM)
+            os.waitpid(keeper, 0)
+        self.assertEqual(mounted, ["fuse.bmsfs"])
+        self.assertEqual(codes, [0] + [1] * (self.STARTS - 1))
+
+    def test_a_lock_of_another_program_is_named(self):
+        folder = os.open(self.place, os.O_RDONLY)
+        self.addCleanup(os.close, folder)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        self.assertIn("locked by another program", self.refused("sim:", self.place, status=1))
+        self.assertEqual(harness.mounted_at(self.place), [])
+        fcntl.flock(folder, fcntl.LOCK_UN)
+        # The lock is for the start alone: another mount namespace may use the directory then.
+        bmsfs = self.mount("sim:", place=self.place)
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.assertTrue(bmsfs.read("SOC"))
+
+
 class Refused(harness.MountTest):
     def setUp(self):
         super().setUp()

@@ -405,6 +405,31 @@ class Users(harness.MountTest):
                 subprocess.run(["umount", "-l", place], check=True)
             said.close()
 
+    def test_two_starts_at_once_of_different_users(self):
+        place = os.path.join(self.folder, "place")
+        os.mkdir(place)
+        os.chown(place, OTHER, OTHER)
+        starts = [subprocess.Popen([harness.BMSFS, "-f", "-o", f"user={user}", "sim:", place], user=user,
+                                   group=user, extra_groups=[], text=True, stderr=subprocess.PIPE,
+                                   env=self.environment) for user in 5 * [0, OTHER]]
+        said = [harness.Lines(start.stderr) for start in starts]
+        try:
+            mounted = [start for start, lines in zip(starts, said)
+                       if lines.wait_for("is mounted on")]
+            self.assertEqual(len(mounted), 1)
+            self.assertEqual(harness.mounted_at(place), ["fuse.bmsfs"])
+            for start, lines in zip(starts, said):
+                if start not in mounted:
+                    self.assertEqual(start.wait(PATIENCE), 1, lines.lines)
+                    self.assertRegex(lines.lines[-1], "is mounted there|locked by another program")
+        finally:
+            for start in starts:
+                start.terminate()
+            for start, lines in zip(starts, said):
+                start.wait(PATIENCE)
+                lines.close()
+        self.assertEqual(harness.mounted_at(place), [])
+
     def attempt(self, bmsfs, name, flags, **who):
         def act():
             fd = os.open(bmsfs.path(name), flags)
