@@ -170,6 +170,12 @@ static void set_reason(struct broker *broker, const char *what, const char *why,
 		 *remedy ? "; " : "", remedy);
 }
 
+static void use_mqtt_3(struct broker *broker, const char *why)
+{
+	broker->protocol = MQTT_PROTOCOL_V311;
+	set_reason(broker, "", why, "using MQTT 3.1.1, which gives no reasons");
+}
+
 static void refuse_connection(struct broker *broker, int reason)
 {
 	if (broker->protocol != MQTT_PROTOCOL_V5) {
@@ -178,9 +184,7 @@ static void refuse_connection(struct broker *broker, int reason)
 		return;
 	}
 	if (reason == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION) {
-		broker->protocol = MQTT_PROTOCOL_V311;
-		set_reason(broker, "", "it does not speak MQTT 5",
-			   "using MQTT 3.1.1, which gives no reasons");
+		use_mqtt_3(broker, "it does not speak MQTT 5");
 		return;
 	}
 	set_reason(broker, "the connection is refused: ", mosquitto_reason_string(reason),
@@ -357,6 +361,20 @@ static bool publish_at(struct broker *broker, struct mosquitto *mosq)
 	return !stopping;
 }
 
+/*
+ * libmosquitto 2.0.21 takes the refusal by an old broker for a malformed packet, and ends the
+ * connection when the broker refuses a message for its size.
+ */
+static void explain_end(struct broker *broker, int error)
+{
+	if (broker->protocol == MQTT_PROTOCOL_V5 && error == MOSQ_ERR_MALFORMED_PACKET)
+		use_mqtt_3(broker, "it does not speak MQTT 5");
+	else if (broker->protocol == MQTT_PROTOCOL_V5 && error == MOSQ_ERR_PROTOCOL)
+		use_mqtt_3(broker, "a message may be over its limit, which should be raised");
+	else
+		set_reason(broker, "", mosquitto_strerror(error), "");
+}
+
 /* One connection from its start to its end. Returns how it ended, as libmosquitto says it. */
 static int serve_once(struct broker *broker)
 {
@@ -377,7 +395,7 @@ static int serve_once(struct broker *broker)
 			error = mosquitto_loop(mosq, LOOP_MS, 1);
 	publish_at(broker, NULL);
 	mosquitto_destroy(mosq);
-	set_reason(broker, "", mosquitto_strerror(error), "");
+	explain_end(broker, error);
 	return error;
 }
 

@@ -725,10 +725,13 @@ class Refusals(Case):
         self.listener = self.listen()
         bmsfs = self.mount("sim:")
         mqtt = self.bridge(bmsfs.place)
+        # Newer versions of libmosquitto end the connection, once.
         mqtt.wait_for(rf"the broker refuses {DEVICE}: Packet too large; raise the limit of the "
-                      "broker")
-        self.listener.wait_message("bmsfs/house/state")
-        self.assertEqual(mqtt.said.find("next attempt"), [])
+                      "broker|a message may be over its limit, which should be raised; using MQTT "
+                      "3.1.1, which gives no reasons; next attempt in 1 s")
+        ended = len(mqtt.said.find("next attempt"))
+        self.listener.wait_message("bmsfs/house/state", since=self.listener.mark())
+        self.assertEqual(len(mqtt.said.find("next attempt")), ended)
         self.assertEqual(mqtt.end(), 0)
 
     def test_the_reason_of_a_broker_that_ends_the_connection(self):
