@@ -22,7 +22,8 @@ enum options_action {
 	ACTION_VERSION
 };
 
-#define OPTIONS_NO_GROUP UINT32_MAX
+#define OPTIONS_NO_GROUP   UINT32_MAX
+#define OPTIONS_NO_SENSORS UINT32_MAX
 
 struct options {
 	enum options_action action;
@@ -36,6 +37,7 @@ struct options {
 	uint32_t tries;
 	int64_t timeout, deadline, ttl, ttl_settings, grace, wait; /* ns */
 	const char *model;                                         /* "auto", or a name */
+	uint32_t sensors; /* of each unit; OPTIONS_NO_SENSORS unless given */
 	const char *name; /* of the supply under class/; NULL: not given */
 	const char *instructions[OPTIONS_FILE_MAX]; /* in the order given */
 	unsigned instructions_count;

@@ -254,6 +254,8 @@ static void json_row(FILE *out, const struct instruction_table *table,
 	json_key_bool(out, "locked", row->locked);
 	json_key_string(out, "class", instruction_class_names[row->class]);
 	json_key_bool(out, "consuming", row->consuming);
+	json_key_bool(out, "padded", row->padded);
+	json_key_bool(out, "blank", row->blank);
 	json_key_string(out, "pattern", row->pattern);
 	json_verify(out, row);
 	json_key_string(out, "header", reply_header_names[row->header]);

@@ -46,6 +46,8 @@ static int load_table(struct instruction_table *table, const struct options *opt
 			err = tables_add_file(table, options->instructions[i], mountpoint, &error);
 		if (err)
 			instruction_table_free(table);
+		else if (options->sensors != OPTIONS_NO_SENSORS)
+			instruction_table_set_sensors(table, (uint8_t)options->sensors);
 	}
 	if (err)
 		log_print("%s", error.text);

@@ -119,6 +119,13 @@ static const struct key keys[] = {
 	  .kind = KEY_NAME,
 	  AT(model),
 	  .help = "model of the BMS; auto: by its identity" },
+	{ .name = "sensors",
+	  .value = "N",
+	  .shown = "1 for an Active BMS or unknown model, else what the BMS answers",
+	  .kind = KEY_NUMBER,
+	  AT(sensors),
+	  .max = SENSORS_MAX,
+	  .help = "temperature sensors of each unit; what follows them is not shown" },
 	{ .name = "name",
 	  .value = "NAME",
 	  .shown = "bms0; of several addresses bms, and each adds its own",
@@ -745,7 +752,11 @@ int options_parse(struct options *options, int argc, char *argv[], char *reason,
 	size_t room = 1;
 	int err;
 
-	*options = (struct options){ .uid = getuid(), .gid = OPTIONS_NO_GROUP };
+	*options = (struct options){
+		.uid = getuid(),
+		.gid = OPTIONS_NO_GROUP,
+		.sensors = OPTIONS_NO_SENSORS,
+	};
 	for (int i = 0; i < argc; i++)
 		room += strlen(argv[i]) + 1;
 	options->text = malloc(room);

@@ -19,6 +19,7 @@
 #define MODEL_UNKNOWN         (-1)
 #define ORDER_MAX             16 /* ordering rules of a table */
 #define ORDER_MEMBER_MAX      8
+#define SENSORS_MAX           8 /* of a unit, where that is stated */
 #define INSTRUCTION_VARIANTS  (MODEL_MAX + 1)
 
 enum value_type {
@@ -58,6 +59,8 @@ struct instruction_variant {
 	bool one_frame; /* one data frame whatever the header says; else one per unit */
 	bool trim;      /* trailing numbers outside min..max, or not finite, are no sensors; of an
 			   array, min and max are for this alone */
+	bool limited;   /* of each unit the first @limit numbers are shown */
+	uint8_t limit;
 	double min, max;
 	char def[VALUE_DEFAULT_MAX];
 };
@@ -77,6 +80,8 @@ struct instruction {
 	double verify_near;
 	double step;    /* between two values that VERIFY_SAME must tell apart; 0: by the text */
 	bool array;     /* binary data frames behind a header; else one frame of ASCII */
+	bool padded;    /* a data frame may hold more numbers than there are sensors */
+	bool blank;     /* an empty text is an answer: there is no value now */
 	bool writable;  /* may be set */
 	bool locked;    /* ... only with -o unlock */
 	bool consuming; /* reading takes something away from the BMS */
@@ -92,6 +97,8 @@ struct model {
 	char identity[64]; /* pattern of fnmatch(3) for the text of *IDN?, case folded; may be empty
 			    */
 	uint8_t address;   /* factory address */
+	bool has_sensors;
+	uint8_t sensors; /* of each unit, where its replies do not prove how many are fitted */
 };
 
 /* member[0] < or <= member[1] < or <= member[2] ... */
@@ -109,6 +116,8 @@ struct instruction_table {
 	struct instruction *row; /* INSTRUCTION_MAX of them, allocated */
 	struct model model[MODEL_MAX];
 	struct order order[ORDER_MAX];
+	bool has_sensors;
+	uint8_t sensors; /* of each unit, whatever the model says */
 };
 
 struct table_error {
@@ -134,6 +143,12 @@ void instruction_table_free(struct instruction_table *table);
  */
 int instruction_table_add(struct instruction_table *table, const char *file, const char *text,
 			  size_t size, struct table_error *error);
+
+/*
+ * States how many sensors each unit has, 0 to SENSORS_MAX, in place of what the models say. What
+ * follows them in a padded reply is not shown.
+ */
+void instruction_table_set_sensors(struct instruction_table *table, uint8_t sensors);
 
 /* The row of a mnemonic ("*IDN") or a file name ("IDN"), or -1. */
 int instruction_find(const struct instruction_table *table, const char *name);

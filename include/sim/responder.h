@@ -22,7 +22,7 @@ struct responder_profile {
 	const char *model;
 	const char *identity; /* NULL: the model's description */
 	uint8_t units_max, cells, sensors;
-	uint8_t bogus_sensors; /* numbers behind those of the sensors that mean nothing */
+	uint8_t temperatures; /* that PTEM carries, whatever is fitted; 0: as many as sensors */
 	double resistance_ohm;
 };
 

@@ -217,6 +217,13 @@ int node_render(const struct tree *tree, const struct place *place, const struct
 int node_number(const struct tree *tree, const struct place *place, const struct freshness *fresh,
 		double *value);
 
+/*
+ * The sample of an instruction that has a value. As device_sample(), and -ENODATA if the BMS answered
+ * that there is none now.
+ */
+int row_value(const struct tree *tree, unsigned row, const struct freshness *fresh,
+	      const struct sample **sample);
+
 /* Writes a number of a sample of @row, number @index, no newline. */
 int row_add_number(struct text *text, const struct instruction *row, unsigned index, double number);
 

@@ -34,14 +34,31 @@ void shape_learn(struct device *device, unsigned row)
 	tell_reshaped(device);
 }
 
+/* Whether the reply to an array means the same on both models. */
+static bool decodes_alike(const struct instruction *row, int one, int other)
+{
+	const struct instruction_variant *a = instruction_variant(row, one);
+	const struct instruction_variant *b = instruction_variant(row, other);
+
+	return !row->array || (a->one_frame == b->one_frame && a->trim == b->trim &&
+			       a->min == b->min && a->max == b->max && a->limited == b->limited &&
+			       (!a->limited || a->limit == b->limit));
+}
+
+/* What was decoded as of another model is asked for again. */
 static void model_set(struct device *device, int model)
 {
+	int before = device->model;
+
 	if (device->config.model != MODEL_UNKNOWN)
 		model = device->config.model;
-	if (model == device->model)
+	if (model == before)
 		return;
 	device->model = model;
 	peer_set_model(device->peer, model);
+	for (size_t row = 0; row < device->table->rows; row++)
+		if (!decodes_alike(&device->table->row[row], before, model))
+			device_drop(device, row);
 	tell_reshaped(device);
 	device_review(device);
 }

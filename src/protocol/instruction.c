@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "protocol/frame.h"
+#include "table_parser.h"
 
 const char *const value_type_names[] = { "float", "int", "text", "clock", NULL };
 const char *const instruction_class_names[] = { "live", "setting", "identity", NULL };
@@ -37,6 +38,43 @@ void instruction_table_free(struct instruction_table *table)
 {
 	free(table->row);
 	memset(table, 0, sizeof(*table));
+}
+
+/*
+ * An unknown model may be any of them, so the smallest number of sensors that a model states holds.
+ * Returns false if none is stated.
+ */
+static bool model_sensors(const struct instruction_table *table, int model, uint8_t *sensors)
+{
+	bool stated = table->has_sensors;
+
+	*sensors = table->has_sensors ? table->sensors : UINT8_MAX;
+	for (size_t i = 0; !table->has_sensors && i < table->models; i++) {
+		if (!table->model[i].has_sensors || (model != MODEL_UNKNOWN && model != (int)i))
+			continue;
+		stated = true;
+		if (table->model[i].sensors < *sensors)
+			*sensors = table->model[i].sensors;
+	}
+	return stated;
+}
+
+void instruction_table_limit(struct instruction_table *table)
+{
+	for (size_t row = 0; row < table->rows; row++)
+		for (int model = MODEL_UNKNOWN; model < (int)table->models; model++) {
+			struct instruction_variant *variant = &table->row[row].variant[1 + model];
+
+			variant->limited = table->row[row].padded &&
+					   model_sensors(table, model, &variant->limit);
+		}
+}
+
+void instruction_table_set_sensors(struct instruction_table *table, uint8_t sensors)
+{
+	table->has_sensors = true;
+	table->sensors = sensors;
+	instruction_table_limit(table);
 }
 
 int instruction_find(const struct instruction_table *table, const char *name)

@@ -112,8 +112,8 @@ static enum reply_state reply_take_scalar(struct reply *reply, const struct fram
 		return reply_unfit(reply, "a confirmation that nobody waits for");
 	if (!strncmp(sample->text, "ERROR", 5))
 		return REPLY_REFUSED;
-	/* A log that is read until it is empty may end so; nothing else has an empty value. */
-	if (!sample->size && !reply->row->consuming)
+	/* A log that is read until it is empty ends so. */
+	if (!sample->size && !reply->row->consuming && !reply->row->blank)
 		return reply_unfit(reply, "an empty text");
 	if (scalar[type].parse && scalar[type].parse(sample, &sample->number[0]))
 		return reply_unfit(reply, scalar[type].reason);
@@ -232,6 +232,10 @@ static enum reply_state reply_add_unit(struct reply *reply, const struct frame *
 
 	if (held < 0)
 		return reply_unfit(reply, "a data frame of the wrong length");
+	if (!held && !trim)
+		return reply_unfit(reply, "a data frame without numbers");
+	if (reply->variant->limited && count > reply->variant->limit)
+		count = reply->variant->limit;
 	if (count > SAMPLE_NUMBER_MAX - (unsigned)sample->numbers)
 		return reply_unfit(reply, "more numbers than any BMS has");
 	for (unsigned i = 0; i < count; i++) {
@@ -241,8 +245,6 @@ static enum reply_state reply_add_unit(struct reply *reply, const struct frame *
 
 	if (trim)
 		count = numbers_trim(reply->variant, number, count);
-	if (!count && !trim)
-		return reply_unfit(reply, "a data frame without numbers");
 	if (!numbers_are_finite(number, count))
 		return reply_unfit(reply, "a number that is not finite");
 	sample_add_unit(sample, frame->snd, count);

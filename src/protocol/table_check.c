@@ -176,6 +176,8 @@ int row_check(struct parser *parser, const struct instruction *row)
 	static const char *const step[] = { "step", "verify", "access", NULL };
 	static const char *const pattern[] = { "access", "pattern", "type", NULL };
 	static const char *const array[] = { "fields", "header", "access", NULL };
+	static const char *const padded[] = { "padded", "fields", NULL };
+	static const char *const blank[] = { "blank", "type", "fields", NULL };
 	int rc;
 
 	if (row->writable && !verify_fits(row))
@@ -194,6 +196,12 @@ int row_check(struct parser *parser, const struct instruction *row)
 	if (row->array && (row->writable || row->type == VALUE_TEXT || row->type == VALUE_CLOCK))
 		return parser_fail(parser, section_line(parser, array, 0),
 				   "what has fields is a number and cannot be written");
+	if (row->padded && (!row->array || row->fields))
+		return parser_fail(parser, section_line(parser, padded, 0),
+				   "padded needs a field that repeats");
+	if (row->blank && row->type != VALUE_TEXT)
+		return parser_fail(parser, section_line(parser, blank, 0),
+				   "blank does not fit type = %s", value_type_names[row->type]);
 	rc = check_name(parser, row);
 	if (!rc)
 		rc = check_families(parser, row);

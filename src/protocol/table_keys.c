@@ -306,6 +306,21 @@ static int set_address(struct parser *parser, struct entry *entry, void *object)
 	return 0;
 }
 
+static int set_sensors(struct parser *parser, struct entry *entry, void *object)
+{
+	struct model *model = object;
+	double number;
+	int rc = entry_number(parser, entry, VALUE_INT, entry->value, &number);
+
+	if (rc < 0)
+		return rc;
+	if (number < 0 || number > SENSORS_MAX)
+		return parser_fail(parser, entry->line, "sensors: must be 0 to %d", SENSORS_MAX);
+	model->has_sensors = true;
+	model->sensors = (uint8_t)number;
+	return 0;
+}
+
 /* A name of a row, followed by < or <= or the end. */
 static int order_member(struct parser *parser, const struct entry *entry, struct order *order,
 			const char *name, const char *relation)
@@ -388,6 +403,8 @@ const struct key row_keys[] = {
 	{ .name = "fields", .set = set_fields },
 	{ .name = "frames", VARIANT_SWITCH(one_frame, frames_names) },
 	{ .name = "trim", VARIANT_SWITCH(trim, switch_names) },
+	{ .name = "padded", SWITCH(padded, switch_names) },
+	{ .name = "blank", SWITCH(blank, switch_names) },
 	{ .name = "models", .set = set_models },
 	{ .name = "min", .set = set_min, .per_model = true },
 	{ .name = "max", .set = set_max, .per_model = true },
@@ -403,6 +420,7 @@ const struct key model_keys[] = {
 	{ .name = "description", TEXT(struct model, description), .required = true },
 	{ .name = "identity", .set = set_identity },
 	{ .name = "address", .set = set_address, .required = true },
+	{ .name = "sensors", .set = set_sensors },
 	{ .name = NULL },
 };
 

@@ -380,5 +380,6 @@ int instruction_table_add(struct instruction_table *table, const char *file, con
 	ini_start(&parser->ini, text, size);
 	rc = parser_run(parser);
 	free(parser);
+	instruction_table_limit(table);
 	return rc;
 }

@@ -72,6 +72,9 @@ int entry_copy(struct parser *parser, const struct entry *entry, char *to, size_
 int entry_number(struct parser *parser, const struct entry *entry, enum value_type type,
 		 const char *text, double *number);
 
+/* Computes the limits of all rows, once models and rows are as they stay. */
+void instruction_table_limit(struct instruction_table *table);
+
 /* Gives a new row what its section leaves open; whether a row makes sense: 0 or -EINVAL. */
 void row_complete(struct parser *parser, struct instruction *row);
 int row_check(struct parser *parser, const struct instruction *row);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "sim/answers.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -25,7 +24,7 @@ void answer_add_text(const struct responder *responder, struct answer *answer, c
 
 static void add_number(const struct responder *responder, struct answer *answer, unsigned number)
 {
-	char text[8];
+	char text[12];
 
 	snprintf(text, sizeof(text), "%u", number);
 	answer_add_text(responder, answer, text);
@@ -134,14 +133,14 @@ static float cell_resistance(const struct responder *responder, unsigned unit, u
 	return (float)responder->battery.cell[unit * responder->shape.cells + index].ohm;
 }
 
-/* Behind the sensors that are fitted some models send numbers that mean nothing. */
+/* Behind the sensors that are fitted, an Active BMS sends numbers that look like cell voltages. */
 static float sensor_temperature(const struct responder *responder, unsigned unit, unsigned index)
 {
 	unsigned sensors = responder->shape.sensors;
 
 	if (index < sensors)
 		return battery_sensor(&responder->battery, unit * sensors + index);
-	return (index - sensors) % 2 ? -3.4e38f : NAN;
+	return cell_voltage(responder, unit, index % responder->shape.cells);
 }
 
 /*
@@ -180,8 +179,10 @@ static void answer_resistances(struct responder *responder, const struct instruc
 static void answer_temperatures(struct responder *responder, const struct instruction *row,
 				struct answer *answer)
 {
+	unsigned numbers = responder->profile->temperatures;
+
 	add_units(responder, row, answer, sensor_temperature,
-		  responder->shape.sensors + responder->profile->bogus_sensors);
+		  numbers ? numbers : responder->shape.sensors);
 }
 
 static void answer_board(struct responder *responder, const struct instruction *row,
@@ -195,11 +196,15 @@ static void answer_board(struct responder *responder, const struct instruction *
 	add_frame(answer, responder->address, bytes, sizeof(bytes));
 }
 
+/* Blank while no cell is balanced. */
 static void answer_balanced(struct responder *responder, const struct instruction *row,
 			    struct answer *answer)
 {
 	(void)row;
-	add_number(responder, answer, responder->battery.balanced);
+	if (responder->battery.balanced)
+		add_number(responder, answer, responder->battery.balanced);
+	else
+		answer_add_text(responder, answer, " ");
 }
 
 /* The BMS's clock as a date and a time. */

@@ -33,8 +33,8 @@ static const struct responder_profile profiles[] = {
 	  .identity = "ACTIVE",
 	  .units_max = 1,
 	  .cells = 4,
-	  .sensors = 2,
-	  .bogus_sensors = 2,
+	  .sensors = 1,
+	  .temperatures = 4,
 	  .resistance_ohm = 0.0003 },
 	{ .model = "master",
 	  .identity = "REC BMS MASTER",
@@ -53,7 +53,7 @@ static const struct {
 	{ "SWVR", "2.9" },       { "HWVR", "2.1" },        { "SERI", "2261" },
 	{ "REFC", "5" },         { "UBDI", "0.05" },       { "RSBR", "1" },
 	{ "OP1T", "369106633" }, { "RE1T", "1879055993" }, { "OP2T", "1879056010" },
-	{ "CANS", "2" },
+	{ "CANS", "2" },         { "IOJA", "0.0078125" },
 };
 
 /* Numbers that live in the battery. */
@@ -348,15 +348,17 @@ static const struct responder_profile *find_profile(const char *model)
 static int check_config(const struct sim_config *config, const struct responder_profile *profile,
 			char *reason, size_t size)
 {
+	unsigned sensors_max = profile->temperatures ? profile->temperatures : BATTERY_SENSOR_MAX;
+
 	if (config->units < 1 || config->units > profile->units_max)
 		snprintf(reason, size, "units is %u, and model %s has %s", config->units,
 			 config->model, profile->units_max > 1 ? "1 to 15" : "one");
 	else if (config->cells > BATTERY_CELL_MAX)
 		snprintf(reason, size, "cells is %u, and a unit has at most %d", config->cells,
 			 BATTERY_CELL_MAX);
-	else if (config->sensors > BATTERY_SENSOR_MAX)
-		snprintf(reason, size, "sensors is %u, and a unit has at most %d", config->sensors,
-			 BATTERY_SENSOR_MAX);
+	else if (config->sensors > sensors_max)
+		snprintf(reason, size, "sensors is %u, and a unit has at most %u", config->sensors,
+			 sensors_max);
 	else
 		return 0;
 	return -EINVAL;

@@ -170,6 +170,9 @@ static void read_balancing(struct model *model, const json_t *snapshot)
 		const char *text = snapshot_text(snapshot, balanced_names[i]);
 		const char *failure = snapshot_failure(snapshot, balanced_names[i]);
 
+		/* A blank reply: no cell. */
+		if (!text && failure && !strcmp(failure, "ENODATA"))
+			text = "0";
 		if (text) {
 			model->balancing = BALANCING_TOLD;
 			copy_text(model->balanced, sizeof(model->balanced), text);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "top/screen.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <string.h>
 
@@ -325,7 +326,8 @@ static void add_balancing(struct screen *screen)
 	case BALANCING_TOLD:
 		if (!strcmp(model->balanced, "0"))
 			break;
-		snprintf(text, sizeof(text), "balancing cell %s%s", model->balanced,
+		snprintf(text, sizeof(text), "balancing %s%s%s",
+			 isdigit((unsigned char)*model->balanced) ? "cell " : "", model->balanced,
 			 model->units > 1 ? ", unit not told" : "");
 		ink = INK_BUSY;
 		break;

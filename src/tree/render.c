@@ -33,6 +33,18 @@ static int row_add_log(const struct tree *tree, unsigned row, struct text *text)
 	return log && log[0] ? text_add(text, log) : -ENODATA;
 }
 
+int row_value(const struct tree *tree, unsigned row, const struct freshness *fresh,
+	      const struct sample **sample)
+{
+	const struct instruction *instruction = &tree->table->row[row];
+	int ret = device_sample(tree->device, row, fresh, sample);
+	bool text = !instruction->array && instruction->type == VALUE_TEXT;
+
+	if (ret || instruction->consuming)
+		return ret;
+	return (text ? (*sample)->size : (*sample)->numbers) ? 0 : -ENODATA;
+}
+
 /* A text, or one number a line, unit after unit. */
 static int row_render(const struct tree *tree, const struct place *place,
 		      const struct freshness *fresh, struct text *text)
@@ -40,7 +52,7 @@ static int row_render(const struct tree *tree, const struct place *place,
 	unsigned number = tree_row_number(place);
 	const struct instruction *row = tree_row(tree, place);
 	const struct sample *sample;
-	int ret = device_sample(tree->device, number, fresh, &sample);
+	int ret = row_value(tree, number, fresh, &sample);
 
 	if (ret)
 		return ret;

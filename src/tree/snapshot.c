@@ -84,7 +84,7 @@ static void row_show(struct snapshot *shot, unsigned number)
 	struct row_set needs = { 0 };
 	const struct sample *sample;
 
-	if (device_sample(shot->tree->device, number, shot->fresh, &sample))
+	if (row_value(shot->tree, number, shot->fresh, &sample))
 		return;
 	value_begin(shot, row->file);
 	if (row->array)
@@ -174,7 +174,7 @@ static void row_show_failure(struct snapshot *shot, unsigned row)
 {
 	const struct instruction *instruction = &shot->tree->table->row[row];
 	const struct sample *sample;
-	int error = device_sample(shot->tree->device, row, shot->fresh, &sample);
+	int error = row_value(shot->tree, row, shot->fresh, &sample);
 
 	if (error)
 		json_string(&shot->json, instruction->file, strerrorname_np(-error));

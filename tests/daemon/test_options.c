@@ -65,6 +65,7 @@ static void test_defaults(void **state)
 	assert_int_equal(options->grace, 0);
 	assert_int_equal(options->wait, 2 * NSEC_PER_SEC);
 	assert_string_equal(options->model, "auto");
+	assert_int_equal(options->sensors, OPTIONS_NO_SENSORS);
 	assert_null(options->name);
 	assert_int_equal(options->instructions_count, 0);
 	assert_int_equal(options->uid, getuid());
@@ -80,11 +81,12 @@ static void test_all_set(void **state)
 	const struct options *options = &line.options;
 
 	(void)state;
-	accept_line(&line,
-		    "-f -o baud=115200,address=127,timeout=0.2,tries=5,deadline=1.5,ttl=0 "
-		    "sim: -ottl_settings=0.000001,grace=60,wait=0 /m "
-		    "-o model=abms,name=A_1,instructions=/a,instructions=/b,unlock,ro,uid=7,gid=8 "
-		    "-o umask=027,private");
+	accept_line(&line, "-f -o baud=115200,address=127,timeout=0.2,tries=5,deadline=1.5,ttl=0 "
+			   "sim: -ottl_settings=0.000001,grace=60,wait=0 /m "
+			   "-o "
+			   "model=abms,sensors=0,name=A_1,instructions=/a,instructions=/"
+			   "b,unlock,ro,uid=7,gid=8 "
+			   "-o umask=027,private");
 	assert_true(options->foreground);
 	assert_false(options->debug);
 	assert_string_equal(options->device, "sim:");
@@ -100,6 +102,7 @@ static void test_all_set(void **state)
 	assert_int_equal(options->grace, 60 * NSEC_PER_SEC);
 	assert_int_equal(options->wait, 0);
 	assert_string_equal(options->model, "abms");
+	assert_int_equal(options->sensors, 0);
 	assert_string_equal(options->name, "A_1");
 	assert_int_equal(options->instructions_count, 2);
 	assert_string_equal(options->instructions[0], "/a");
@@ -318,6 +321,7 @@ static void test_refused(void **state)
 		{ "-o grace=31622420 sim: /m", "grace=31622420" },
 		{ "-o wait=3601 sim: /m", "0 to 3600" },
 		{ "-o model= sim: /m", "model=" },
+		{ "-o sensors=9 sim: /m", "sensors=9: must be a whole number from 0 to 8" },
 		{ "-o instructions= sim: /m", "instructions=" },
 		{ "-o name= sim: /m", "name=: must be 1 to 28 letters" },
 		{ "-o name=a/b sim: /m", "name=a/b:" },

@@ -524,6 +524,69 @@ static void test_model(void **state)
 	}
 }
 
+/* How many sensors the reply to PTEM shows, of which the BMS sends four. */
+static unsigned sensors_shown(const struct device_config *config, const char *identity, int option)
+{
+	struct world *world = world_new(config, identity);
+	unsigned sensors;
+
+	if (option >= 0)
+		instruction_table_set_sensors(&world->table, (uint8_t)option);
+	world->sensors = 4;
+	device_start(world->device);
+	run(world, SECOND);
+	assert_int_equal(ask(world, "PTEM", true), 0);
+	sensors = device_shape(world->device)->sensors[0];
+	world_free(world);
+	return sensors;
+}
+
+static void test_padding_is_no_sensor(void **state)
+{
+	static const struct {
+		const char *identity;
+		int option;
+		unsigned shown;
+	} row[] = {
+		{ .identity = ABMS, .option = -1, .shown = 1 },
+		{ .identity = ABMS, .option = 2, .shown = 2 },
+		{ .identity = ABMS, .option = 0, .shown = 0 },
+		{ .identity = ABMS, .option = 8, .shown = 4 },
+		{ .identity = "REC BMS 1Q VICTRON", .option = -1, .shown = 4 },
+		{ .identity = "REC BMS 1Q VICTRON", .option = 3, .shown = 3 },
+		{ .identity = "REC MASTER", .option = -1, .shown = 4 },
+		{ .identity = "REC MASTER", .option = 2, .shown = 2 },
+		/* It may be an Active BMS. */
+		{ .identity = "REC BATTERY MANAGEMENT", .option = -1, .shown = 1 },
+		{ .identity = "REC BATTERY MANAGEMENT", .option = 4, .shown = 4 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(row); i++)
+		assert_int_equal(sensors_shown(&plain, row[i].identity, row[i].option),
+				 row[i].shown);
+}
+
+/* What was read as of an unknown model is read again once the model is known. */
+static void test_padding_is_judged_by_the_model(void **state)
+{
+	struct world *world = world_new(&plain, "REC BATTERY MANAGEMENT");
+	const struct shape *shape = device_shape(world->device);
+
+	(void)state;
+	device_start(world->device);
+	run(world, SECOND);
+	assert_int_equal(shape->sensors[0], 1);
+	world->identity = "REC BMS 1Q VICTRON";
+	world->fake.hung_up = true;
+	run(world, MSEC(1));
+	run(world, SECOND);
+	assert_int_equal(ask(world, "CMAX", false), 0);
+	run(world, SECOND);
+	assert_int_equal(shape->sensors[0], 3);
+	world_free(world);
+}
+
 static void test_configured_model(void **state)
 {
 	struct device_config config = plain;
@@ -661,6 +724,8 @@ int main(void)
 		cmocka_unit_test(test_consuming_overflow),
 		cmocka_unit_test(test_consuming_late),
 		cmocka_unit_test(test_shape),
+		cmocka_unit_test(test_padding_is_no_sensor),
+		cmocka_unit_test(test_padding_is_judged_by_the_model),
 		cmocka_unit_test(test_model),
 		cmocka_unit_test(test_configured_model),
 		cmocka_unit_test(test_suspend),

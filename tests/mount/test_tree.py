@@ -22,9 +22,9 @@ PLAIN = {
 }
 
 # What a value may be undefined for now: no current flows, or in one direction only, or nobody can
-# tell which unit it belongs to.
+# tell which unit it belongs to, or no cell is balanced.
 MAY_BE_UNDEFINED = re.compile(
-    r"pack/time_to_(empty|full)$|units/\d+/(address|temperature)$|bus/baud$")
+    r"pack/time_to_(empty|full)$|units/\d+/(address|temperature)$|bus/baud$|WCBI$|WCIB$")
 
 # The same under class/, where programs want another errno.
 MAY_BE_UNSUPPORTED = re.compile(r"class/power_supply/bms0/time_to_(empty|full)_now$")

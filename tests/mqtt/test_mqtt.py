@@ -262,6 +262,14 @@ class Publishing(Case):
         self.assertEqual(components["units_2_cells_1_voltage"]["name"], "Unit 2 cell voltage 1")
         self.assertEqual(state["cells"][4], float(self.bmsfs.read("units/2/cells/1/voltage")))
 
+    def test_padding_is_not_published(self):
+        """Of the four numbers of an Active BMS one is a sensor."""
+        components, state = self.check_models("sim:model=abms")
+        self.assertEqual(state["temperatures"],
+                         [float(self.bmsfs.read("units/1/sensors/1/temperature"))])
+        self.assertIn("units_1_sensors_1_temperature", components)
+        self.assertNotIn("units_1_sensors_2_temperature", components)
+
     def test_instructions_of_ones_own(self):
         """Those of docs/custom-instructions.md."""
         table = os.path.join(os.path.dirname(__file__), "../../data/examples/heater.ini")

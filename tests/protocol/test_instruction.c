@@ -177,6 +177,45 @@ static void models_differ(void **state)
 	assert_false(instruction_variant(row, q1)->trim);
 }
 
+/* How many numbers of each unit are shown; -1: all. */
+static int limit_of(const struct instruction_table *table, const char *mnemonic, int model)
+{
+	const struct instruction_variant *variant =
+		instruction_variant(find(table, mnemonic), model);
+
+	return variant->limited ? variant->limit : -1;
+}
+
+static void padded_replies_are_limited(void **state)
+{
+	struct instruction_table *table = *state;
+	int abms = model_find(table, "abms"), q1 = model_find(table, "1q"), mine;
+
+	assert_int_equal(limit_of(table, "PTEM", abms), 1);
+	assert_int_equal(limit_of(table, "PTEM", q1), -1);
+	assert_int_equal(limit_of(table, "PTEM", model_find(table, "master")), -1);
+	assert_int_equal(limit_of(table, "PTEM", MODEL_UNKNOWN), 1);
+	assert_int_equal(limit_of(table, "CELL", abms), -1);
+
+	/* Users' own models and arrays. */
+	add(table, "[model mine]\ndescription = m\naddress = 7\nsensors = 0\n"
+		   "[model 1q]\nsensors = 3\n"
+		   "[XTEM]\nname=n\ncategory=c\ntype=float\nheader=units\nfields=t:f32:degC ...\n"
+		   "padded=yes\n");
+	mine = model_find(table, "mine");
+	assert_int_equal(limit_of(table, "PTEM", mine), 0);
+	assert_int_equal(limit_of(table, "XTEM", mine), 0);
+	assert_int_equal(limit_of(table, "XTEM", q1), 3);
+	assert_int_equal(limit_of(table, "XTEM", abms), 1);
+	assert_int_equal(limit_of(table, "XTEM", MODEL_UNKNOWN), 0);
+
+	instruction_table_set_sensors(table, 2);
+	for (int model = MODEL_UNKNOWN; model < (int)table->models; model++) {
+		assert_int_equal(limit_of(table, "PTEM", model), 2);
+		assert_int_equal(limit_of(table, "CELL", model), -1);
+	}
+}
+
 static void models_are_recognised(void **state)
 {
 	static const struct {
@@ -536,6 +575,12 @@ static const struct {
 	{ ROW "trim = yes\nmin = 1\nmax = 2\n",
 	  "t:5: trim needs a field that repeats, min and max" },
 	{ "[CELL]\ntrim.abms = yes\n", "t:2: trim needs a field that repeats, min and max" },
+	{ "[PTEM]\npadded = 1\n", "t:2: padded = 1: must be no | yes" },
+	{ "[PTEM]\npadded.1q = no\n", "t:2: 'padded' is the same for all models" },
+	{ "[LCD1]\npadded = yes\n", "t:2: padded needs a field that repeats" },
+	{ ROW "padded = yes\n", "t:5: padded needs a field that repeats" },
+	{ ROW "blank = yes\n", "t:5: blank does not fit type = float" },
+	{ "[CELL]\nblank = yes\n", "t:2: blank does not fit type = float" },
 
 	/* names that would not be valid and unique in the metrics */
 	{ "[XYZ]\nname = -\ncategory = c\ntype = int\n",
@@ -572,6 +617,9 @@ static const struct {
 	{ "[model x]\ndescription = d\n", "t:1: [model x] has no 'address'" },
 	{ "[model 1q]\naddress = 0\n", "t:2: address: must be 1 to 127" },
 	{ "[model 1q]\naddress = 128\n", "t:2: address: must be 1 to 127" },
+	{ "[model 1q]\nsensors = 9\n", "t:2: sensors: must be 0 to 8" },
+	{ "[model 1q]\nsensors = -1\n", "t:2: sensors: must be 0 to 8" },
+	{ "[model 1q]\nsensors = two\n", "t:2: sensors: 'two' is no whole number" },
 	{ "[model 1q]\naddress = one\n", "t:2: address: 'one' is no whole number" },
 	{ "[model 1q]\naddress = 1\n[model 1q]\naddress = 1\n",
 	  "t:3: [model 1q] starts in line 1 already" },
@@ -741,6 +789,7 @@ int main(void)
 		TEST(arrays_have_fields),
 		TEST(models_differ),
 		TEST(models_are_recognised),
+		TEST(padded_replies_are_limited),
 		TEST(limits_admit_what_was_seen),
 		TEST(orders_admit_what_was_seen),
 		TEST(orders_admit_the_defaults),

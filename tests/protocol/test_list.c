@@ -118,7 +118,7 @@ static void json(void **state)
 		"\"description\": \"\", \"category\": \"mine\", \"type\": \"float\", \"unit\": "
 		"\"\", "
 		"\"access\": \"rw\", \"locked\": false, \"class\": \"setting\", \"consuming\": "
-		"false, "
+		"false, \"padded\": false, \"blank\": false, "
 		"\"pattern\": \"\", \"verify\": \"near\", \"near\": 0.25, \"header\": \"none\", "
 		"\"repeats\": false, \"fields\": [], \"min\": 0.0001, \"max\": null, \"default\": "
 		"7.5, "

@@ -448,6 +448,36 @@ static void test_trim(void **state)
 	}
 }
 
+/* What is behind the limit is not looked at. */
+static void test_limit(void **state)
+{
+	static const float padded[] = { 19.5f, 3.31f, NAN, 3.33f };
+	struct instruction limited = ptem;
+
+	(void)state;
+	limited.variant[0].limited = true;
+	for (uint8_t limit = 0; limit <= 2; limit++) {
+		limited.variant[0].limit = limit;
+		reply_begin(&reply, &limited, NOBODY, false, 16);
+		assert_int_equal(take(16, "2", 1), REPLY_MORE);
+		assert_int_equal(take_floats(16, padded, 4), REPLY_MORE);
+		assert_int_equal(take_floats(16, padded, 1), REPLY_COMPLETE);
+		assert_int_equal(reply.sample.count[0], limit);
+		assert_int_equal(reply.sample.count[1], limit < 1 ? 0 : 1);
+		for (unsigned n = 0; n < limit; n++)
+			assert_true(reply.sample.number[n] == padded[n]);
+	}
+	limited.variant[0].limit = 3;
+	reply_begin(&reply, &limited, NOBODY, false, 16);
+	assert_int_equal(take(16, "1", 1), REPLY_MORE);
+	assert_int_equal(take_floats(16, padded, 3), REPLY_COMPLETE);
+	assert_int_equal(reply.sample.count[0], 2);
+	limited.variant[0].trim = false;
+	reply_begin(&reply, &limited, NOBODY, false, 16);
+	assert_int_equal(take(16, "1", 1), REPLY_MORE);
+	assert_unfit(take_floats(16, padded, 0), "a data frame without numbers");
+}
+
 /* The next unit starts where the trimmed one ends. */
 static void test_trim_units(void **state)
 {
@@ -527,9 +557,9 @@ int main(void)
 		cmocka_unit_test(test_wrong_sender),  cmocka_unit_test(test_surplus),
 		cmocka_unit_test(test_header),        cmocka_unit_test(test_lying_header),
 		cmocka_unit_test(test_units),         cmocka_unit_test(test_trim),
-		cmocka_unit_test(test_trim_units),    cmocka_unit_test(test_not_finite),
-		cmocka_unit_test(test_too_many),      cmocka_unit_test(test_no_header),
-		cmocka_unit_test(test_begin_again),
+		cmocka_unit_test(test_limit),         cmocka_unit_test(test_trim_units),
+		cmocka_unit_test(test_not_finite),    cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_no_header),     cmocka_unit_test(test_begin_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

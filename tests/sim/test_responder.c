@@ -311,16 +311,33 @@ static void test_error_shows_what_was_crossed(void **state)
 	expect("VMAX?", "1");
 }
 
-/* An Active BMS sends more numbers than it has sensors; the last of them mean nothing. */
-static void test_bogus_sensors(void **state)
+/* An Active BMS always sends four numbers; those without a sensor look like cell voltages. */
+static void test_padding_looks_like_cell_voltages(void **state)
 {
 	(void)state;
 	open_bms("abms", 1);
 	assert_int_equal(ask("PTEM?"), 2);
 	assert_int_equal(bms.answer.frame[1].len, 16);
-	assert_true(float_at(1, 1) > 0 && float_at(1, 1) < 40);
-	assert_true(isnan(float_at(1, 2)));
-	assert_true(float_at(1, 3) < -3e38F);
+	assert_true(float_at(1, 0) > 5 && float_at(1, 0) < 40);
+	for (unsigned i = 1; i < 4; i++)
+		assert_true(float_at(1, i) > 2.5F && float_at(1, i) < 4);
+}
+
+static void test_blank_where_no_cell_is_balanced(void **state)
+{
+	(void)state;
+	open_bms("abms", 1);
+	bms.responder.battery.balanced = 0;
+	expect("WCBI?", " ");
+	bms.responder.battery.balanced = 3;
+	expect("WCBI?", "3");
+}
+
+static void test_ioja_is_that_of_a_real_unit(void **state)
+{
+	(void)state;
+	open_bms("abms", 1);
+	expect("IOJA?", "7.81250e-3");
 }
 
 static void test_a_master_answers_for_its_units(void **state)
@@ -445,9 +462,10 @@ static void test_impossible_shapes_are_refused(void **state)
 		const char *model, *word;
 		uint8_t units, cells, sensors;
 	} rows[] = {
-		{ "3q", "3q", 1, 0, 0 },     { "1q", "units", 2, 0, 0 },
-		{ "1q", "units", 0, 0, 0 },  { "master", "units", 16, 0, 0 },
-		{ "1q", "cells", 1, 17, 0 }, { "1q", "sensors", 1, 0, 9 },
+		{ "3q", "3q", 1, 0, 0 },        { "1q", "units", 2, 0, 0 },
+		{ "1q", "units", 0, 0, 0 },     { "master", "units", 16, 0, 0 },
+		{ "1q", "cells", 1, 17, 0 },    { "1q", "sensors", 1, 0, 9 },
+		{ "abms", "sensors", 1, 0, 5 },
 	};
 	struct sim_config config = sim_config_default;
 	char reason[128];
@@ -511,7 +529,9 @@ int main(void)
 		TEST(test_main_data_agrees_with_the_cells),
 		TEST(test_other_arrays),
 		TEST(test_error_shows_what_was_crossed),
-		TEST(test_bogus_sensors),
+		TEST(test_padding_looks_like_cell_voltages),
+		TEST(test_blank_where_no_cell_is_balanced),
+		TEST(test_ioja_is_that_of_a_real_unit),
 		TEST(test_a_master_answers_for_its_units),
 		TEST(test_one_frame_for_all_units),
 		TEST(test_state_of_charge_lives),

@@ -81,6 +81,7 @@ static void test_balancing(void **state)
 		{ "{\"instructions\": {\"WCBI\": {\"value\": \"4\"}}}", BALANCING_TOLD, 0 },
 		{ "{\"instructions\": {\"WCBI\": {\"value\": \"-1\"}}}", BALANCING_TOLD, 0 },
 		{ "{\"instructions\": {\"WCBI\": {\"value\": \"none\"}}}", BALANCING_TOLD, 0 },
+		{ "{\"failed\": {\"WCBI\": \"ENODATA\", \"WCIB\": \"EIO\"}}", BALANCING_TOLD, 0 },
 		{ "{\"instructions\": {\"WCIB\": {\"value\": \"1\"}},"
 		  " \"failed\": {\"WCBI\": \"EIO\"}}",
 		  BALANCING_TOLD, 1 },

@@ -436,6 +436,14 @@ class Live(harness.MountTest):
         for reader in readers:
             until(lambda pid=reader: not harness.is_running(pid), lambda: "a reader is left")
 
+    def test_padding_is_not_shown(self):
+        """Of the four numbers of an Active BMS one is a sensor; the rest look like cell voltages."""
+        for options, temperatures in (((), 1), (("sensors=2",), 2)):
+            mount = self.mount("sim:model=abms", *options)
+            done = self.run_program(TOP, "--once", mount.place)
+            line = re.search(r"^temperature (.*)   BMS ", done, re.M)[1]
+            self.assertEqual(len(re.findall(r"-?\d+\.\d", line)), temperatures, line)
+
     def test_umount_is_not_busy_between_two_readings(self):
         for place in ("given", "."):
             with self.subTest(place=place):

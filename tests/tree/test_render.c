@@ -148,6 +148,20 @@ static void test_failures_pass(void **state)
 	}
 }
 
+/* Never an empty file. */
+static void test_an_answer_without_a_value(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->device.model = model_find(&fixture->device.table, "abms");
+	fake_text(&fixture->device, "WCBI", "");
+	fixture_expect(fixture, "WCBI", "ENODATA");
+	fake_text(&fixture->device, "WCBI", "-");
+	fixture_expect(fixture, "WCBI", "-\n");
+	fake_numbers(&fixture->device, "PTEM", 1, 0, NULL);
+	fixture_expect(fixture, "PTEM", "ENODATA");
+}
+
 /* Every sample of a value must be fresh, not only the first. */
 static void test_each_sample_must_be_fresh(void **state)
 {
@@ -330,6 +344,7 @@ int main(void)
 		TEST(test_times_follow_the_current),
 		TEST(test_errors_in_words),
 		TEST(test_failures_pass),
+		TEST(test_an_answer_without_a_value),
 		TEST(test_each_sample_must_be_fresh),
 		TEST(test_before_the_shape_is_known),
 		TEST(test_several_units),
