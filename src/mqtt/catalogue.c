@@ -55,6 +55,27 @@ static bool is_interpreted(const char *path)
 	return false;
 }
 
+/* Of a pack of one unit they all say the same. */
+static const char *const unit_numbers[] = {
+	"pack/cell_min_unit",
+	"pack/cell_max_unit",
+	"pack/temperature_max_unit",
+};
+
+static bool has_one_unit(const struct walk *walk)
+{
+	return json_object_size(json_object_get(walk->snapshot, "units")) < 2;
+}
+
+/* What was there once stays: the units may only not have been read now. */
+static bool says_nothing(const struct walk *walk, const char *path)
+{
+	for (size_t i = 0; i < sizeof(unit_numbers) / sizeof(unit_numbers[0]); i++)
+		if (!strcmp(path, unit_numbers[i]))
+			return has_one_unit(walk) && !json_object_get(walk->old, path);
+	return false;
+}
+
 /* The device itself, and what the link topic tells. */
 static bool is_told_elsewhere(const char *path, const json_t *entry)
 {
@@ -115,7 +136,7 @@ static void place_pack(json_t *entry, const char *name)
 static void label_of_unit(const struct walk *walk, json_t *entry, unsigned unit, unsigned number)
 {
 	const char *name = catalogue_text(entry, "name");
-	bool alone = json_object_size(json_object_get(walk->snapshot, "units")) < 2;
+	bool alone = has_one_unit(walk);
 	char before[32] = "", after[32] = "", label[PATH_LONGEST];
 
 	if (!alone)
@@ -194,7 +215,7 @@ static void add(struct walk *walk, const char *path, const json_t *value)
 	const json_t *before = json_object_get(walk->old, path);
 	json_t *entry;
 
-	if (is_interpreted(path) || json_object_get(walk->made, path))
+	if (is_interpreted(path) || says_nothing(walk, path) || json_object_get(walk->made, path))
 		return;
 	entry = before && !walk->again ? json_deep_copy(before) : walk->describe(walk->user, path);
 	if (!entry)

@@ -9,6 +9,7 @@
 
 #include "client/snapshot.h"
 #include "mqtt/catalogue.h"
+#include "mqtt/jinja.h"
 
 #define TEXT_LONGEST 512
 #define WHOLE_MAX    1e15
@@ -20,16 +21,23 @@
 static const struct unit {
 	const char *unit, *shown, *class;
 	int precision;
+	const char *suggested; /* in which people read it; or NULL */
 } units[] = {
-	{ "V", "V", "voltage", 3 },
-	{ "A", "A", "current", 2 },
-	{ "W", "W", "power", 0 },
-	{ "%", "%", NULL, 1 },
-	{ "Ah", "Ah", NULL, 1 },
-	{ "s", "s", "duration", 0 },
-	{ "degC", "\u00B0C", "temperature", 1 },
-	{ "ohm", "\u03A9", NULL, 6 },
+	{ "V", "V", "voltage", 3, NULL },
+	{ "A", "A", "current", 2, NULL },
+	{ "W", "W", "power", 0, NULL },
+	{ "%", "%", NULL, 1, NULL },
+	{ "Ah", "Ah", NULL, 1, NULL },
+	{ "s", "s", "duration", 1, "h" },
+	{ "degC", "\u00B0C", "temperature", 1, NULL },
+	{ "ohm", "\u03A9", NULL, 6, NULL },
 };
+
+/*
+ * Groups of the state whose entities wait until somebody enables them: a large master has hundreds
+ * of them, and each costs a row in the database of Home Assistant at every change.
+ */
+static const char *const disabled[] = { "resistances", "instructions", "settings" };
 
 /* What the unit does not tell. */
 static const struct special {
@@ -50,7 +58,9 @@ static const struct fact {
 
 struct making {
 	const struct mqtt_config *config;
+	const json_t *snapshot;
 	json_t *components;
+	json_t *names; /* of the components, as keys */
 };
 
 __attribute__((format(printf, 3, 4))) static void set_text(json_t *object, const char *key,
@@ -134,6 +144,8 @@ static void set_sensor(const struct making *making, json_t *component, const jso
 	if (unit && interpreted)
 		json_object_set_new(component, "suggested_display_precision",
 				    json_integer(unit->precision));
+	if (unit && unit->suggested && interpreted)
+		set_text(component, "suggested_unit_of_measurement", "%s", unit->suggested);
 	if (catalogue_text(entry, "unit") && !json_is_true(json_object_get(entry, "writable")))
 		set_text(component, "state_class", "measurement");
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
@@ -159,6 +171,25 @@ static json_t *number_of(const char *text)
 	return json_integer((json_int_t)number);
 }
 
+/*
+ * The range of the table, and what the BMS holds in any case: a number outside its own range is an
+ * error in the log of Home Assistant at each update.
+ */
+static void set_range(const struct making *making, json_t *component, const json_t *entry,
+		      const char *path)
+{
+	const char *min = catalogue_text(entry, "min"), *max = catalogue_text(entry, "max");
+	json_t *held = json_object_get(snapshot_find(making->snapshot, path), "value");
+	double value = json_number_value(held);
+
+	json_object_set_new(component, "min", number_of(min));
+	json_object_set_new(component, "max", number_of(max));
+	if (json_is_number(held) && value < strtod(min, NULL))
+		json_object_set(component, "min", held);
+	if (json_is_number(held) && value > strtod(max, NULL))
+		json_object_set(component, "max", held);
+}
+
 static void set_number(const struct making *making, json_t *component, const json_t *entry,
 		       const char *path)
 {
@@ -166,8 +197,7 @@ static void set_number(const struct making *making, json_t *component, const jso
 	bool integer = strcmp(catalogue_text(entry, "type"), "float") != 0;
 	double step = discovery_step(strtod(min, NULL), strtod(max, NULL));
 
-	json_object_set_new(component, "min", number_of(min));
-	json_object_set_new(component, "max", number_of(max));
+	set_range(making, component, entry, path);
 	json_object_set_new(component, "step", json_real(integer ? 1 : step));
 	set_text(component, "mode", "box");
 	set_text(component, "entity_category", "config");
@@ -176,22 +206,45 @@ static void set_number(const struct making *making, json_t *component, const jso
 		 making->config->name, path);
 }
 
+/* A key of the state is a name or, in a list, a number from 0. */
+static void add_step(char path[TEXT_LONGEST / 2], const json_t *key)
+{
+	if (json_is_integer(key))
+		jinja_index(path, TEXT_LONGEST / 2, (unsigned)json_integer_value(key));
+	else
+		jinja_key(path, TEXT_LONGEST / 2, json_string_value(key));
+}
+
 static void set_template(json_t *component, const json_t *entry, const json_t *element)
 {
-	const json_t *key = json_object_get(entry, "key");
 	const char *group = catalogue_text(entry, "group");
-	char place[TEXT_LONGEST / 2], inner[TEXT_LONGEST / 4] = "";
+	char path[TEXT_LONGEST / 2] = "value_json";
 
-	if (json_is_integer(key))
-		snprintf(place, sizeof(place), "%s[%d]", group, (int)json_integer_value(key));
+	if (*group)
+		jinja_key(path, sizeof(path), group);
+	add_step(path, json_object_get(entry, "key"));
+	if (element)
+		add_step(path, element);
+	/* Also before the first state, and of a state that another version published. */
+	set_text(component, "value_template", "{{ %s | default(none) }}", path);
+}
+
+static void set_enabled(json_t *component, const json_t *entry)
+{
+	for (size_t i = 0; i < sizeof(disabled) / sizeof(disabled[0]); i++)
+		if (!strcmp(catalogue_text(entry, "group"), disabled[i]))
+			json_object_set_new(component, "enabled_by_default", json_false());
+}
+
+/* "Capacity (CAPA)": the pack has a capacity, and two instructions may be called alike. */
+static void set_name(const struct making *making, json_t *component, const char *name,
+		     const char *id)
+{
+	if (json_object_get(making->names, name))
+		set_text(component, "name", "%s (%s)", name, id);
 	else
-		snprintf(place, sizeof(place), "%s%s%s", group, *group ? "." : "",
-			 json_string_value(key));
-	if (json_is_integer(element))
-		snprintf(inner, sizeof(inner), "[%d]", (int)json_integer_value(element));
-	else if (element)
-		snprintf(inner, sizeof(inner), ".%s", json_string_value(element));
-	set_text(component, "value_template", "{{ value_json.%s%s }}", place, inner);
+		set_text(component, "name", "%s", name);
+	json_object_set_new(making->names, catalogue_text(component, "name"), json_true());
 }
 
 /* One component; @suffix is for what has several. */
@@ -200,7 +253,7 @@ static json_t *component_add(struct making *making, const char *platform, const 
 {
 	const char *id = catalogue_text(entry, "id"), *name = making->config->name;
 	json_t *component = json_object();
-	char key[TEXT_LONGEST / 2], slug[TEXT_LONGEST / 2];
+	char key[TEXT_LONGEST / 2], slug[TEXT_LONGEST / 2], label[TEXT_LONGEST / 2];
 
 	snprintf(key, sizeof(key), "%s%s", id, suffix);
 	snprintf(slug, sizeof(slug), "%s_%s%s", name, catalogue_text(entry, "slug"),
@@ -210,9 +263,12 @@ static json_t *component_add(struct making *making, const char *platform, const 
 	set_text(component, "platform", "%s", platform);
 	set_text(component, "unique_id", "bmsfs_%s_%s", name, key);
 	set_text(component, "default_entity_id", "%s.%s", platform, slug);
-	set_text(component, "name", "%s", catalogue_text(entry, "label"));
+	snprintf(label, sizeof(label), "%s%s%s", catalogue_text(entry, "label"), element ? " " : "",
+		 element ? suffix + 1 : "");
+	set_name(making, component, label, element ? key : id);
 	set_unit(component, entry);
 	set_template(component, entry, element);
+	set_enabled(component, entry);
 	json_object_set_new(making->components, key, component);
 	return component;
 }
@@ -231,7 +287,6 @@ static void sensor_add(struct making *making, const char *path, const json_t *en
 static void elements_add(struct making *making, const char *path, const json_t *entry,
 			 const json_t *elements)
 {
-	const char *label = catalogue_text(entry, "label");
 	json_t *element, *component;
 	char suffix[TEXT_LONGEST / 8];
 	size_t i;
@@ -246,7 +301,6 @@ static void elements_add(struct making *making, const char *path, const json_t *
 			snprintf(suffix, sizeof(suffix), "_%zu", i + 1);
 		component = component_add(making, "sensor", entry, element, suffix);
 		set_sensor(making, component, entry, path);
-		set_text(component, "name", "%s %s", label, suffix + 1);
 	}
 }
 
@@ -325,14 +379,20 @@ static void remove_missing(json_t *components, const json_t *old)
 json_t *discovery_make(const struct mqtt_config *config, const json_t *catalogue,
 		       const json_t *snapshot, const json_t *old)
 {
-	struct making making = { .config = config, .components = json_object() };
+	struct making making = {
+		.config = config,
+		.snapshot = snapshot,
+		.components = json_object(),
+		.names = json_object(),
+	};
 	json_t *message, *entry;
 	const char *path;
 
-	json_object_foreach((json_t *)catalogue, path, entry) entry_add(&making, path, entry);
 	if (json_object_get(catalogue, "pack/error"))
 		problem_add(&making);
 	link_add(&making);
+	json_object_foreach((json_t *)catalogue, path, entry) entry_add(&making, path, entry);
+	json_decref(making.names);
 	remove_missing(making.components, old);
 	message = json_pack("{s:o, s:{s:s, s:s}, s:o, s:s}", "device",
 			    device_make(config, snapshot), "origin", "name", "bmsfs-mqtt",

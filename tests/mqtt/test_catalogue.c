@@ -118,6 +118,64 @@ static void test_several_units_are_told_apart(void **state)
 	json_decref(made);
 }
 
+static void a_pack_of_one_unit_has_no_unit_numbers(void **state)
+{
+	struct fixture *fixture = *state;
+	json_t *pack = json_object_get(fixture->snapshot, "pack"), *made;
+	json_t *units = json_object_get(fixture->snapshot, "units");
+
+	json_object_set_new(pack, "cell_min_unit", parse("{'value': 1}"));
+	json_object_set_new(fixture->attributes, "pack/cell_min_unit",
+			    parse("{'name': 'unit of that cell', 'type': 'int'}"));
+	made = again(fixture, true);
+	assert_null(json_object_get(made, "pack/cell_min_unit"));
+	json_decref(made);
+	json_object_set_new(units, "2", json_deep_copy(json_object_get(units, "1")));
+	made = again(fixture, true);
+	assert_non_null(json_object_get(made, "pack/cell_min_unit"));
+	json_decref(fixture->catalogue);
+	fixture->catalogue = made;
+	json_object_del(units, "2");
+	made = again(fixture, true);
+	assert_non_null(json_object_get(made, "pack/cell_min_unit"));
+	json_decref(made);
+}
+
+/* A template takes PAIR apart, whatever names its numbers have. */
+static void numbers_that_cannot_be_read_are_null_one_by_one(void **state)
+{
+	struct fixture *fixture = *state;
+	json_t *failed = json_object_get(fixture->snapshot, "failed"), *made, *values, *wanted;
+	json_t *instructions = json_object_get(fixture->snapshot, "instructions");
+
+	json_object_del(instructions, "PAIR");
+	json_object_set_new(failed, "PAIR", json_string("EIO"));
+	json_object_del(instructions, "FANS");
+	json_object_set_new(failed, "FANS", json_string("EIO"));
+	made = again(fixture, false);
+	values = state_make(made, fixture->snapshot);
+	wanted = parse("{'HUMI': 41, 'PAIR': {'left': null, 'right': null}, 'FANS': [null, null]}");
+	assert_true(json_equal(json_object_get(values, "instructions"), wanted));
+	json_decref(wanted);
+	json_decref(values);
+	json_decref(made);
+}
+
+/* Home Assistant may still have templates of entities that this state knows nothing of. */
+static void a_state_has_all_its_groups(void **state)
+{
+	json_t *nothing = json_object(), *values = state_make(nothing, nothing);
+	json_t *wanted = parse("{'cells': [], 'resistances': [], 'temperatures': [],"
+			       " 'board_temperatures': [], 'settings': {}, 'instructions': {},"
+			       " 'problem': null}");
+
+	(void)state;
+	assert_true(json_equal(values, wanted));
+	json_decref(wanted);
+	json_decref(values);
+	json_decref(nothing);
+}
+
 static void test_settable(void **state)
 {
 	struct fixture *fixture = *state;
@@ -231,6 +289,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_entries, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_several_units_are_told_apart, set_up,
 						tear_down),
+		cmocka_unit_test_setup_teardown(a_pack_of_one_unit_has_no_unit_numbers, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(numbers_that_cannot_be_read_are_null_one_by_one,
+						set_up, tear_down),
+		cmocka_unit_test(a_state_has_all_its_groups),
 		cmocka_unit_test_setup_teardown(test_settable, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_elements, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_failure_takes_nothing_away, set_up,

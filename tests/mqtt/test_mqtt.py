@@ -29,10 +29,11 @@ ROOT_KEYS = {"device", "origin", "availability", "availability_mode", "state_top
 DEVICE_KEYS = {"identifiers", "name", "manufacturer", "model", "serial_number", "sw_version",
                "hw_version"}
 SHARED_KEYS = {"platform", "unique_id", "default_entity_id", "name", "device_class",
-               "entity_category", "value_template", "state_topic", "availability"}
+               "entity_category", "value_template", "state_topic", "availability",
+               "enabled_by_default"}
 KEYS = {
     "sensor": SHARED_KEYS | {"expire_after", "state_class", "suggested_display_precision",
-                             "unit_of_measurement"},
+                             "suggested_unit_of_measurement", "unit_of_measurement"},
     "binary_sensor": SHARED_KEYS | {"expire_after", "payload_on", "payload_off"},
     "number": SHARED_KEYS | {"command_topic", "min", "max", "step", "mode", "optimistic",
                              "unit_of_measurement"},
@@ -44,8 +45,9 @@ CATEGORIES = {"sensor": "diagnostic", "binary_sensor": "diagnostic", "number": "
 
 def look_up(state, template):
     """What a value_template of ours makes of a state."""
-    place = re.fullmatch(r"\{\{ value_json((?:\.\w+|\[\d+\])+) \}\}", template).group(1)
-    for name, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
+    place = re.fullmatch(r"\{\{ value_json((?:\['\w+'\]|\[\d+\])+) \| default\(none\) \}\}",
+                         template).group(1)
+    for name, index in re.findall(r"\['(\w+)'\]|\[(\d+)\]", place):
         state = state[name] if name else state[int(index)]
     return state
 
@@ -235,7 +237,7 @@ class Publishing(Case):
         self.assertEqual(len(state["temperatures"]),
                          len(os.listdir(self.bmsfs.path("units/1/sensors"))))
         self.assertEqual(components["units_1_cells_3_voltage"]["value_template"],
-                         "{{ value_json.cells[2] }}")
+                         "{{ value_json['cells'][2] | default(none) }}")
         for name, value in state["settings"].items():
             self.assertEqual(value, float(self.bmsfs.read(name)), name)
             self.assertEqual(components[name]["platform"], "sensor")
@@ -282,7 +284,8 @@ class Publishing(Case):
         self.assertEqual(components["HTMP"]["device_class"], "temperature")
         self.assertEqual((components["HTON_number"]["min"], components["HTON_number"]["max"]),
                          (-20, 15))
-        self.assertEqual(components["CMAX_number"]["max"], 3.65)
+        # The table ends at 3.65, and the BMS holds more until somebody sets it.
+        self.assertEqual(components["CMAX_number"]["max"], 3.85)
         state = self.listener.wait_json("bmsfs/house/state")
         self.assertEqual(state["instructions"]["HTMP"], 21.5)
         self.assertEqual(state["settings"]["HTON"], 5)
