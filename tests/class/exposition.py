@@ -12,8 +12,11 @@ class Bad(Exception):
     pass
 
 
-def parse(text):
-    """Returns {name: {labels: value}}, labels as a sorted tuple of pairs, or raises Bad."""
+def parse(text, any_name=False):
+    """Returns {name: {labels: value}}, labels as a sorted tuple of pairs, or raises Bad.
+
+    With any_name a gauge may end in _total, as a user's own instruction can.
+    """
     if not text.endswith("\n"):
         raise Bad("the last line does not end")
     families, helps, types, closed = {}, {}, {}, set()
@@ -28,7 +31,7 @@ def parse(text):
                 raise Bad(f"a head twice, or behind its samples: {line!r}")
             if words[1] == "TYPE" and words[3] not in ("gauge", "counter"):
                 raise Bad(f"type: {line!r}")
-            if words[1] == "HELP" and (not words[3].strip() or "\\" in words[3]):
+            if words[1] == "HELP" and not re.fullmatch(r"(?=.*\S)([^\\]|\\\\)*", words[3]):
                 raise Bad(f"help: {line!r}")
             store[name] = words[3]
         else:
@@ -42,7 +45,7 @@ def parse(text):
                 raise Bad(f"no head: {line!r}")
             if name in closed or labels in samples or len(dict(labels)) != len(labels):
                 raise Bad(f"in pieces, or twice: {line!r}")
-            if (types[name] == "counter") != name.endswith("_total"):
+            if not any_name and (types[name] == "counter") != name.endswith("_total"):
                 raise Bad(f"only counters end in _total: {line!r}")
             samples[labels] = found.group(found.lastindex)
         if current and current != name:
