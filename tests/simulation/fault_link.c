@@ -761,6 +761,8 @@ int fault_link_init(struct fault_link *link, const struct instruction_table *tab
 	link->address = table->model[link->model].address;
 	link->units = units;
 	link->truth.table = table;
+	/* The simulated Active BMS has one, and sends four numbers. */
+	link->truth.sensors = strcmp(model, "abms") ? 0 : 1;
 	TAILQ_INIT(&link->segments);
 	TAILQ_INIT(&link->spare);
 	for (unsigned i = 0; i < SEGMENTS; i++)

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include "truth.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define TEMPERATURE_MIN -100 /* what some models add to PTEM is below, or no number */
 
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
@@ -59,7 +56,8 @@ static double number_take(enum field_type type, const uint8_t **at)
 	return value;
 }
 
-static uint64_t hash_data(uint64_t hash, const struct instruction *row, const uint8_t *frame)
+static uint64_t hash_data(const struct truth *truth, uint64_t hash, const struct instruction *row,
+			  const uint8_t *frame)
 {
 	const uint8_t *at = frame + 4, *end = at + frame[3];
 	double number[FRAME_PAYLOAD_MAX];
@@ -67,16 +65,16 @@ static uint64_t hash_data(uint64_t hash, const struct instruction *row, const ui
 
 	for (; at < end; count++)
 		number[count] = number_take(row->field[row->fields ? count : 0].type, &at);
-	while (!row->fields && count &&
-	       (!isfinite(number[count - 1]) || number[count - 1] < TEMPERATURE_MIN))
-		count--;
+	if (truth->sensors && !strcmp(row->mnemonic, "PTEM"))
+		count = truth->sensors;
 	hash = mix(mix(hash, frame[2]), count);
 	for (unsigned i = 0; i < count; i++)
 		hash = mix_number(hash, number[i]);
 	return hash;
 }
 
-static uint64_t hash_reply(const struct instruction *row, const uint8_t *bytes, size_t size)
+static uint64_t hash_reply(const struct truth *truth, const struct instruction *row,
+			   const uint8_t *bytes, size_t size)
 {
 	uint64_t hash = 1;
 
@@ -84,7 +82,7 @@ static uint64_t hash_reply(const struct instruction *row, const uint8_t *bytes, 
 		return mix_bytes(hash, bytes + 4, bytes[3]);
 	for (size_t at = row->header == HEADER_NONE ? 0 : bytes[3] + 7u; at < size;
 	     at += bytes[at + 3] + 7u)
-		hash = hash_data(hash, row, bytes + at);
+		hash = hash_data(truth, hash, row, bytes + at);
 	return hash;
 }
 
@@ -123,7 +121,7 @@ struct truth_place truth_add(struct truth *truth, unsigned row, int64_t asked, c
 		return (struct truth_place){ 0 };
 	history->reply[history->count++ % TRUTH_DEPTH] = (struct truth_reply){
 		.asked = asked,
-		.hash = hash_reply(instruction, bytes, size),
+		.hash = hash_reply(truth, instruction, bytes, size),
 		.number = instruction->array ? 0 : reply_number(bytes),
 		.generation = truth->generation,
 	};

@@ -32,6 +32,7 @@ struct truth_row {
 
 struct truth {
 	const struct instruction_table *table;
+	unsigned sensors;    /* that PTEM really tells of; 0: all numbers are sensors */
 	unsigned generation; /* how many BMSs there have been */
 	struct truth_row row[INSTRUCTION_MAX];
 };
