@@ -402,6 +402,30 @@ static void check_timeout(struct world *world, const struct reader *reader)
 		      (double)(reader->deadline - world_now(world)) / NSEC_PER_SEC);
 }
 
+/* A file that says whether the BMS answers, and is right without any sample. */
+static bool shows_online(const struct reader *reader)
+{
+	const struct place place = place_unpack(reader->ino);
+	const struct node *node = place.dir == DIR_ROWS ? NULL : tree_node(&place);
+
+	return node && node->rows == online_rows;
+}
+
+/* "1": the BMS has answered a request no older than ttl; what grace keeps does not count. */
+static void check_online(struct world *world, const struct reader *reader, const char *text)
+{
+	const struct freshness *fresh = &reader->fresh;
+	int64_t from = fresh->call - (fresh->direct ? 0 : world->config.ttl);
+
+	if (strcmp(text, "1\n") != 0)
+		return;
+	for (unsigned row = 0; row < world->table->rows; row++)
+		if (truth_newest(&world->link.truth, row, from))
+			return;
+	world_violate(world, "online without a reply to a request since %.6f",
+		      (double)from / NSEC_PER_SEC);
+}
+
 void check_read(struct world *world, const struct reader *reader, const char *text, ssize_t length)
 {
 	for (unsigned i = 0; i < reader->rows; i++)
@@ -416,6 +440,10 @@ void check_read(struct world *world, const struct reader *reader, const char *te
 	}
 	if (!length || text[length - 1] != '\n')
 		world_violate(world, "a text without a newline at its end");
+	if (shows_online(reader)) {
+		check_online(world, reader, text);
+		return;
+	}
 	for (unsigned i = 0; i < reader->rows; i++)
 		check_row(world, reader->row[i], &reader->fresh);
 	if (place_unpack(reader->ino).dir == DIR_ROWS)

@@ -19,8 +19,8 @@ MUTATIONS = [
      "	return !peer->mute && !peer->identity[0];"),
     # Any identity opens the fence, be it the late answer to an earlier question.
     ("plain-fence", "bus/peer.c",
-     "	peer->answered++;\n	peer->heard = true;",
-     "	peer->answered = peer->asked;\n	peer->heard = true;"),
+     "	peer->answered++;\n	peer_answered(peer,",
+     "	peer->answered = peer->asked;\n	peer_answered(peer,"),
     # Each fence starts to count anew.
     ("count-not-carried-over", "bus/peer.c",
      "	peer->mark = peer->asked + 1;",
