@@ -23,7 +23,8 @@ struct confine_user {
 
 /*
  * Finds who is to serve: @name, a user's name or number, or NULL for CONFINE_USER if root mounts and
- * there is one, else who mounts. Returns 0; -ENOENT and -EPERM with one sentence in @reason; -ENOMEM.
+ * there is one, else who mounts. Returns 0, or with one sentence in @reason -EAGAIN if the user is
+ * not known, perhaps not yet; -EPERM; -ENOMEM.
  */
 int confine_user_find(struct confine_user *user, const char *name, char *reason, size_t size);
 void confine_user_free(struct confine_user *user);

@@ -15,6 +15,7 @@
 
 enum options_action {
 	ACTION_MOUNT,
+	ACTION_REMOUNT, /* changes what the kernel keeps of a mount, .flags */
 	ACTION_NOTHING, /* but what comes before a mount: mount(8) asks for that */
 	ACTION_LIST,
 	ACTION_PROBE,
@@ -47,7 +48,12 @@ struct options {
 	uint32_t gid;     /* OPTIONS_NO_GROUP unless given */
 	const char *user; /* who serves; NULL: not given */
 	bool nofilter;
-	char kernel[64]; /* options that mount(2) knows, "nodev,noatime" */
+	char kernel[64];      /* options that libfuse hands on, "nodev,noatime" */
+	unsigned long flags;  /* the same and others as mount(2) has them, MS_RDONLY included */
+	char *labels;         /* options for SELinux, commas in them escaped; "" */
+	bool flags_left;      /* there is one in .flags that is not in .kernel */
+	bool own;             /* there was one that is neither of these nor ro or rw */
+	const char *of_mount; /* "user=NAME" in fstab, which is not ours; NULL */
 
 	bool list_writable, list_json;
 	const char *list_category; /* NULL: all */
@@ -57,7 +63,8 @@ struct options {
 
 /*
  * Reads the command line and the configuration file that it names. Under a name that begins with
- * "mount." it is a helper of mount(8). Returns 0, or -errno with one sentence in @reason.
+ * "mount." it is a helper of mount(8). Returns 0, or with one sentence in @reason -EAGAIN if a user
+ * or a group is not known, perhaps not yet; -ENOMEM; another -errno for what must be corrected.
  * Strings of @options live until options_free() and as long as @argv.
  */
 int options_parse(struct options *options, int argc, char *argv[], char *reason, size_t size);

@@ -72,9 +72,8 @@ int confine_user_find(struct confine_user *user, const char *name, char *reason,
 		return 0;
 	if (!entry) {
 		snprintf(reason, size, "user=%s: there is no such user", name);
-		return -ENOENT;
+		return -EAGAIN;
 	}
-	/* mount(8) tells by this option, too, which user has called it. */
 	if (entry->pw_uid == getuid())
 		return 0;
 	if (geteuid() != 0) {

@@ -195,17 +195,32 @@ static int mount_tree(struct fs **fs, const struct service *service)
 	const struct fs_config config = {
 		.source = options->device,
 		.options = options->kernel,
+		/* Without SELinux labels mean nothing, and the kernel refuses them. */
+		.labels = access("/sys/fs/selinux", F_OK) ? "" : options->labels,
 		.uid = options->uid,
 		.gid = options->gid != OPTIONS_NO_GROUP ? options->gid : getgid(),
 		.umask = options->umask,
 		.group_writes = options->gid != OPTIONS_NO_GROUP,
 		.read_only = options->read_only,
-		.allow_other = !options->private && (options->allow_other || geteuid() == 0),
+		.allow_other = !options->private && options->allow_other,
 		.debug = options->debug,
 		.log = log_print,
 	};
 
 	return fs_mount(fs, &config, service->mountpoint);
+}
+
+/* Those that libfuse does not know. */
+static int set_flags(const struct mount_id *id, const struct service *service)
+{
+	int err = mount_change(id, service->options->flags);
+
+	if (err < 0) {
+		log_print("%s: the kernel refuses its options: %s", service->mountpoint,
+			  strerror(-err));
+		mount_detach(id);
+	}
+	return err;
 }
 
 static int mount_and_identify(struct fs **fs, struct mount_id *id, const struct service *service)
@@ -215,10 +230,12 @@ static int mount_and_identify(struct fs **fs, struct mount_id *id, const struct 
 	if (err < 0)
 		return err;
 	err = mount_identify(service->mountpoint, id);
-	if (err < 0) {
+	if (err < 0)
 		log_print("%s: cannot find the new mount: %s", service->mountpoint, strerror(-err));
+	else if (service->options->flags_left)
+		err = set_flags(id, service);
+	if (err < 0)
 		fs_free(*fs);
-	}
 	return err;
 }
 

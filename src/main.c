@@ -11,6 +11,7 @@
 #include "checks.h"
 #include "confine.h"
 #include "descriptors.h"
+#include "fs/mount.h"
 #include "keeper.h"
 #include "link/capture.h"
 #include "link/link.h"
@@ -106,6 +107,12 @@ static int probe(const struct options *options)
 	return found > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* A service manager tries again unless it is an error of usage. */
+static int exit_status(int err)
+{
+	return err == -EAGAIN || err == -ENOMEM ? EXIT_FAILURE : EXIT_USAGE;
+}
+
 static int find_model(const struct options *options, const struct instruction_table *table,
 		      int *model)
 {
@@ -184,15 +191,16 @@ static int serve(const struct options *options, const struct instruction_table *
 				   .ready_fd = -1 };
 	uint8_t address[FOREST_MAX];
 	char reason[256] = "out of memory";
-	int status;
+	int status, err;
 
 	if (find_model(options, table, &service.model) < 0)
 		return EXIT_USAGE;
 	service.address = address;
 	service.addresses = choose_addresses(options, table, service.model, address);
-	if (confine_user_find(&user, options->user, reason, sizeof(reason)) < 0) {
+	err = confine_user_find(&user, options->user, reason, sizeof(reason));
+	if (err < 0) {
 		log_print("%s", reason);
-		return EXIT_USAGE;
+		return exit_status(err);
 	}
 	if (link_new(&service.link, options->device, &config, reason, sizeof(reason)) < 0) {
 		log_print("%s", reason);
@@ -215,6 +223,10 @@ static int run_mount(const struct options *options)
 	char mountpoint[PATH_MAX];
 	int status, claim;
 
+	if (options->of_mount)
+		log_print("%s: in fstab this is an option of mount(8); setuid= names the user of "
+			  "the server",
+			  options->of_mount);
 	/* A reader of stderr that goes away does not end a mount. */
 	signal(SIGPIPE, SIG_IGN);
 	if (checks_fuse() < 0 ||
@@ -227,11 +239,41 @@ static int run_mount(const struct options *options)
 	return status;
 }
 
+static int remount(const struct options *options)
+{
+	char place[PATH_MAX];
+	struct mount_id id;
+	enum mount_state state;
+	int err = mount_resolve(options->mountpoint, place, sizeof(place));
+
+	if (err < 0) {
+		log_print("%s: %s", options->mountpoint, strerror(-err));
+		return EXIT_FAILURE;
+	}
+	state = mount_examine(place, &id);
+	if (state == MOUNT_FREE || state == MOUNT_FOREIGN) {
+		log_print("%s: is not a mount of bmsfs", place);
+		return EXIT_FAILURE;
+	}
+	err = mount_change(&id, options->flags);
+	if (err == -EBUSY)
+		log_print("%s: cannot be remounted: a file is open for writing; close it first",
+			  place);
+	else if (err < 0)
+		log_print("%s: cannot be remounted: %s", place, strerror(-err));
+	else if (options->own)
+		log_print("%s: options of bmsfs itself stay as they are until it is mounted anew",
+			  place);
+	return err < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
 static int act(const struct options *options)
 {
 	switch (options->action) {
 	case ACTION_MOUNT:
 		return run_mount(options);
+	case ACTION_REMOUNT:
+		return remount(options);
 	case ACTION_NOTHING:
 		return EXIT_SUCCESS;
 	case ACTION_LIST:
@@ -261,9 +303,10 @@ int main(int argc, char *argv[])
 		log_print("cannot open /dev/null: %s", strerror(-status));
 		return EXIT_FAILURE;
 	}
-	if (options_parse(&options, argc, argv, reason, sizeof(reason)) < 0) {
+	status = options_parse(&options, argc, argv, reason, sizeof(reason));
+	if (status < 0) {
 		log_print("%s", reason);
-		status = EXIT_USAGE;
+		status = exit_status(status);
 	} else {
 		status = act(&options);
 	}

@@ -6,12 +6,17 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "base/ini.h"
 #include "nsec.h"
 #include "options.h"
 #include "protocol/value.h"
+
+#ifndef MS_NOSYMFOLLOW
+#define MS_NOSYMFOLLOW 256
+#endif
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -38,6 +43,7 @@ struct key {
 	enum key_kind kind;
 	size_t offset;
 	double min, max;
+	bool of_mount; /* in fstab, mount(8) has an option of this name */
 };
 
 #define DAY        86400
@@ -176,7 +182,13 @@ static const struct key keys[] = {
 	  .shown = "bmsfs if root mounts and there is such a user, else you",
 	  .kind = KEY_NAME,
 	  AT(user),
+	  .of_mount = true,
 	  .help = "who the serving process runs as, for root's mounts" },
+	{ .name = "setuid",
+	  .value = "USER",
+	  .kind = KEY_NAME,
+	  AT(user),
+	  .help = "the same, for fstab, where mount(8) takes user= for itself" },
 	{ .name = "nofilter",
 	  .kind = KEY_ON,
 	  AT(nofilter),
@@ -194,34 +206,74 @@ static const struct key keys[] = {
 
 _Static_assert(sizeof("nodev,nosuid,noexec,noatime,sync,dirsync") <=
 		       sizeof(((struct options *)0)->kernel),
-	       "all kernel options at once");
+	       "all options for libfuse at once");
 
-/*
- * What mount(8) and fstab add; those that mount(2) knows are passed on to it. A '*' ends a prefix.
- */
+enum passing {
+	NO_EFFECT,  /* on a file system without times of access, or mount(8)'s own matter */
+	BY_LIBFUSE, /* by its name */
+	BY_FLAG,    /* of mount(2), by root alone: not every libfuse knows its name */
+	LABEL,      /* with its value, for SELinux */
+	REMOUNT,
+};
+
+/* What mount(8) and fstab add. A '*' ends a prefix. */
 static const struct {
 	const char *name;
-	bool kernel;
+	enum passing passing;
+	unsigned long flag;
 } passed[] = {
-	{ "nodev", true },       { "nosuid", true },
-	{ "noexec", true },      { "noatime", true },
-	{ "sync", true },        { "dirsync", true },
-	{ "dev", false },        { "suid", false },
-	{ "exec", false },       { "async", false },
-	{ "atime", false },      { "diratime", false },
-	{ "relatime", false },   { "nodiratime", false },
-	{ "norelatime", false }, { "lazytime", false },
-	{ "nolazytime", false }, { "strictatime", false },
-	{ "auto", false },       { "nostrictatime", false },
-	{ "noauto", false },     { "user", false },
-	{ "nouser", false },     { "users", false },
-	{ "nousers", false },    { "owner", false },
-	{ "noowner", false },    { "group", false },
-	{ "nogroup", false },    { "nofail", false },
-	{ "defaults", false },   { "_netdev", false },
-	{ "x-*", false },        { "X-*", false },
-	{ "comment=*", false },  { "uhelper=*", false },
-	{ "helper=*", false },   { "default_permissions", false },
+	{ "nodev", BY_LIBFUSE, MS_NODEV },
+	{ "nosuid", BY_LIBFUSE, MS_NOSUID },
+	{ "noexec", BY_LIBFUSE, MS_NOEXEC },
+	{ "noatime", BY_LIBFUSE, MS_NOATIME },
+	{ "sync", BY_LIBFUSE, MS_SYNCHRONOUS },
+	{ "dirsync", BY_LIBFUSE, MS_DIRSYNC },
+	{ "nosymfollow", BY_FLAG, MS_NOSYMFOLLOW },
+	{ "context=*", LABEL, 0 },
+	{ "fscontext=*", LABEL, 0 },
+	{ "defcontext=*", LABEL, 0 },
+	{ "rootcontext=*", LABEL, 0 },
+	{ "remount", REMOUNT, 0 },
+	{ "dev", NO_EFFECT, 0 },
+	{ "suid", NO_EFFECT, 0 },
+	{ "exec", NO_EFFECT, 0 },
+	{ "async", NO_EFFECT, 0 },
+	{ "symfollow", NO_EFFECT, 0 },
+	{ "atime", NO_EFFECT, 0 },
+	{ "diratime", NO_EFFECT, 0 },
+	{ "nodiratime", NO_EFFECT, 0 },
+	{ "relatime", NO_EFFECT, 0 },
+	{ "norelatime", NO_EFFECT, 0 },
+	{ "strictatime", NO_EFFECT, 0 },
+	{ "nostrictatime", NO_EFFECT, 0 },
+	{ "lazytime", NO_EFFECT, 0 },
+	{ "nolazytime", NO_EFFECT, 0 },
+	{ "iversion", NO_EFFECT, 0 },
+	{ "noiversion", NO_EFFECT, 0 },
+	{ "mand", NO_EFFECT, 0 },
+	{ "nomand", NO_EFFECT, 0 },
+	{ "silent", NO_EFFECT, 0 },
+	{ "loud", NO_EFFECT, 0 },
+	{ "auto", NO_EFFECT, 0 },
+	{ "noauto", NO_EFFECT, 0 },
+	{ "user", NO_EFFECT, 0 },
+	{ "nouser", NO_EFFECT, 0 },
+	{ "users", NO_EFFECT, 0 },
+	{ "nousers", NO_EFFECT, 0 },
+	{ "owner", NO_EFFECT, 0 },
+	{ "noowner", NO_EFFECT, 0 },
+	{ "group", NO_EFFECT, 0 },
+	{ "nogroup", NO_EFFECT, 0 },
+	{ "nofail", NO_EFFECT, 0 },
+	{ "defaults", NO_EFFECT, 0 },
+	{ "_netdev", NO_EFFECT, 0 },
+	{ "x-*", NO_EFFECT, 0 },
+	{ "X-*", NO_EFFECT, 0 },
+	{ "comment=*", NO_EFFECT, 0 },
+	{ "uhelper=*", NO_EFFECT, 0 },
+	{ "helper=*", NO_EFFECT, 0 },
+	{ "seclabel", NO_EFFECT, 0 },
+	{ "default_permissions", NO_EFFECT, 0 },
 };
 
 enum flag_code { FLAG_LIST = 256, FLAG_WRITABLE, FLAG_CATEGORY, FLAG_JSON, FLAG_PROBE };
@@ -259,10 +311,12 @@ struct parser {
 	struct options *options;
 	char *room;        /* where the next string goes in options->text */
 	char *config_room; /* and in options->config */
+	char *labels_end;  /* in options->labels */
 	unsigned words;    /* that were taken for places */
-	uint64_t kernel;   /* rows of passed[] for the kernel, a bit each */
 	bool list_detail;
-	bool sloppy; /* mount(8) says that unknown options do not matter */
+	bool helper;  /* of mount(8) */
+	bool sloppy;  /* mount(8) says that unknown options do not matter */
+	bool unknown; /* there was an unknown option, which the reason names */
 	char *reason;
 	size_t size;
 };
@@ -278,6 +332,16 @@ static int refuse(const struct parser *parser, const char *format, ...)
 	vsnprintf(parser->reason, parser->size, format, args);
 	va_end(args);
 	return -EINVAL;
+}
+
+/* A service of names that is not up yet is the likely reason at boot. */
+static int refuse_unknown(const struct parser *parser, const struct key *key, const char *text,
+			  const char *what)
+{
+	int err = refuse(parser, "%s=%s: there is no such %s", key->name, text, what);
+
+	/* A number that is out of range stays so. */
+	return text[strspn(text, "-0123456789")] ? -EAGAIN : err;
 }
 
 static int refuse_range(const struct parser *parser, const struct key *key, const char *text)
@@ -372,7 +436,7 @@ static int set_user(struct parser *parser, const struct key *key, const char *te
 		return 0;
 	entry = getpwnam(text);
 	if (!entry)
-		return refuse(parser, "%s=%s: there is no such user", key->name, text);
+		return refuse_unknown(parser, key, text, "user");
 	*(uint32_t *)member = entry->pw_uid;
 	return 0;
 }
@@ -385,7 +449,7 @@ static int set_group(struct parser *parser, const struct key *key, const char *t
 		return 0;
 	entry = getgrnam(text);
 	if (!entry)
-		return refuse(parser, "%s=%s: there is no such group", key->name, text);
+		return refuse_unknown(parser, key, text, "group");
 	*(uint32_t *)member = entry->gr_gid;
 	return 0;
 }
@@ -458,18 +522,68 @@ static bool passed_fits(const char *name, const char *text)
 	return !strcmp(name, text);
 }
 
+static void add_to_list(char *list, size_t size, const char *name)
+{
+	size_t used = strlen(list);
+
+	snprintf(list + used, size - used, "%s%s", used ? "," : "", name);
+}
+
+/* libfuse splits at commas too. */
+static void add_label(struct parser *parser, const char *text)
+{
+	char *to = parser->labels_end;
+
+	if (to > parser->options->labels)
+		*to++ = ',';
+	for (; *text; text++) {
+		if (*text == ',' || *text == '\\')
+			*to++ = '\\';
+		*to++ = *text;
+	}
+	*to = '\0';
+	parser->labels_end = to;
+}
+
+static int pass(struct parser *parser, size_t row, const char *text)
+{
+	struct options *options = parser->options;
+	bool again = options->flags & passed[row].flag;
+
+	options->flags |= passed[row].flag;
+	switch (passed[row].passing) {
+	case NO_EFFECT:
+		break;
+	case BY_LIBFUSE:
+		if (!again)
+			add_to_list(options->kernel, sizeof(options->kernel), text);
+		break;
+	case BY_FLAG:
+		if (geteuid() != 0)
+			return refuse(parser, "%s: only mounts by root can have it", text);
+		options->flags_left = true;
+		break;
+	case LABEL:
+		add_label(parser, text);
+		break;
+	case REMOUNT:
+		if (options->action == ACTION_MOUNT)
+			options->action = ACTION_REMOUNT;
+		break;
+	}
+	return 0;
+}
+
 static int take_passed(struct parser *parser, const char *text)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(passed); i++) {
-		if (!passed_fits(passed[i].name, text))
-			continue;
-		if (passed[i].kernel)
-			parser->kernel |= UINT64_C(1) << i;
-		return 0;
-	}
-	if (parser->sloppy)
-		return 0;
-	return refuse(parser, "%s: unknown option; bmsfs --help lists them", text);
+	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
+		if (passed_fits(passed[i].name, text))
+			return pass(parser, i, text);
+	/* Whether it matters is known at the end: for a remount mount(8) adds what the kernel shows. */
+	if (!parser->unknown)
+		refuse(parser, "%s: unknown option; bmsfs --help lists them", text);
+	parser->unknown = true;
+	return 0;
 }
 
 static const struct key *find_key(const char *name, size_t length)
@@ -489,11 +603,14 @@ static int take_option(struct parser *parser, char *text)
 
 	if (!key)
 		return take_passed(parser, text);
-	/* "user" alone is a word of fstab. */
-	if (key->value && !given && !take_passed(parser, text))
+	if (key->of_mount && (parser->helper || !given)) {
+		parser->options->of_mount = given ? text : NULL;
 		return 0;
+	}
 	if (key->value && !given)
 		return refuse(parser, "%s: write %s=%s", text, text, key->value);
+	if (key->offset != offsetof(struct options, read_only))
+		parser->options->own = true;
 	return set_key(parser, key, given ? text + length + 1 : "yes");
 }
 
@@ -503,15 +620,22 @@ static bool ends_option(const char *at)
 	return *at == ',' && (at[1] < '0' || at[1] > '9');
 }
 
-/* Splits at commas; a backslash takes the next character as it is, a comma in a file name, say. */
+/*
+ * Splits at commas; a backslash takes the next character as it is, a comma in a file name, say. A
+ * value in quotes keeps its commas and its quotes, as mount(8) has it.
+ */
 static int take_options(struct parser *parser, const char *list)
 {
 	int err = 0;
 
 	while (!err && *list) {
 		char *text = parser->room;
+		bool quoted = false;
 
-		for (; *list && !ends_option(list); list++) {
+		for (; *list && (quoted || !ends_option(list)); list++) {
+			if (*list == '"' &&
+			    (quoted || (parser->room > text && parser->room[-1] == '=')))
+				quoted = !quoted;
 			if (*list == '\\' && list[1])
 				list++;
 			*parser->room++ = *list;
@@ -706,18 +830,6 @@ static int take_arguments(struct parser *parser, int argc, char *argv[])
 	return err;
 }
 
-static void list_kernel_options(const struct parser *parser)
-{
-	char *list = parser->options->kernel;
-	size_t used = 0;
-
-	for (size_t i = 0; i < ARRAY_SIZE(passed); i++)
-		if (parser->kernel >> i & 1)
-			used += (size_t)snprintf(list + used,
-						 sizeof(parser->options->kernel) - used, "%s%s",
-						 used ? "," : "", passed[i].name);
-}
-
 static int check_whole(struct parser *parser)
 {
 	switch (parser->options->action) {
@@ -730,7 +842,11 @@ static int check_whole(struct parser *parser)
 		return 0;
 	case ACTION_PROBE:
 	case ACTION_MOUNT:
+		if (parser->unknown && !parser->sloppy)
+			return -EINVAL;
+		break;
 	case ACTION_NOTHING:
+	case ACTION_REMOUNT:
 		break;
 	}
 	if (parser->list_detail)
@@ -756,33 +872,39 @@ int options_parse(struct options *options, int argc, char *argv[], char *reason,
 		.uid = getuid(),
 		.gid = OPTIONS_NO_GROUP,
 		.sensors = OPTIONS_NO_SENSORS,
+		.allow_other = geteuid() == 0,
 	};
 	for (int i = 0; i < argc; i++)
 		room += strlen(argv[i]) + 1;
 	options->text = malloc(room);
-	if (!options->text) {
+	/* With a backslash before each character. */
+	options->labels = malloc(2 * room);
+	if (!options->text || !options->labels) {
 		snprintf(reason, size, "out of memory");
 		return -ENOMEM;
 	}
+	*options->labels = '\0';
 	parser.room = options->text;
+	parser.labels_end = options->labels;
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (keys[i].def)
 			set_key(&parser, &keys[i], keys[i].def);
-	err = is_helper(argv[0]) ? take_helper_arguments(&parser, argc, argv)
-				 : take_arguments(&parser, argc, argv);
+	parser.helper = is_helper(argv[0]);
+	err = parser.helper ? take_helper_arguments(&parser, argc, argv)
+			    : take_arguments(&parser, argc, argv);
 	while (!err && optind < argc)
 		err = take_place(&parser, argv[optind++]);
-	if (!err)
-		err = check_whole(&parser);
-	list_kernel_options(&parser);
-	return err;
+	if (options->read_only)
+		options->flags |= MS_RDONLY;
+	return err ? err : check_whole(&parser);
 }
 
 void options_free(struct options *options)
 {
 	free(options->text);
+	free(options->labels);
 	free(options->config);
-	options->text = options->config = NULL;
+	options->text = options->labels = options->config = NULL;
 }
 
 static void help_flag(FILE *out, const struct flag *flag)

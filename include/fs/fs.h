@@ -18,6 +18,7 @@ struct fs;
 struct fs_config {
 	const char *source;  /* DEVICE, as mount(8) shows it; the type is fuse.bmsfs */
 	const char *options; /* further mount options for the kernel ("nodev,noatime"), or "" */
+	const char *labels;  /* more of them, commas in values escaped; NULL */
 	uid_t uid;           /* owner of all files */
 	gid_t gid;
 	mode_t umask;

@@ -59,6 +59,12 @@ int mount_find(FILE *table, const struct mount_id *id);
  */
 int mount_detach(const struct mount_id *id);
 
+/*
+ * Changes the flags that the kernel keeps of the mount to these of mount(2), MS_NOSUID and MS_NODEV
+ * besides. -EBUSY: MS_RDONLY while a file is open for writing, or another mount covers it.
+ */
+int mount_change(const struct mount_id *id, unsigned long flags);
+
 /* Resolves @path to an absolute one without touching its last component, which may be a dead mount. */
 int mount_resolve(const char *path, char *absolute, size_t size);
 

@@ -157,8 +157,10 @@ static int take_pairs(struct ini *ini, ini_take *take, void *user, bool *secret)
 
 	while ((found = ini_next(ini)) > INI_END) {
 		err = take(user, ini->name, ini->value);
-		if (err < 0)
-			return ini_fail(ini, ini->line, "%s", ini->reason);
+		if (err < 0) {
+			ini_fail(ini, ini->line, "%s", ini->reason);
+			return err;
+		}
 		*secret |= err == INI_SECRET;
 	}
 	return found;

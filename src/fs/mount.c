@@ -353,6 +353,22 @@ int mount_detach(const struct mount_id *id)
 	return error == EINVAL ? 0 : -error;
 }
 
+int mount_change(const struct mount_id *id, unsigned long flags)
+{
+	struct mount_line line;
+	char path[48];
+	int fd = open_by_id(id, &line);
+	int error = 0;
+
+	if (fd < 0)
+		return fd;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (mount(NULL, path, NULL, MS_REMOUNT | MS_NOSUID | MS_NODEV | flags, NULL) < 0)
+		error = -errno;
+	close(fd);
+	return error;
+}
+
 static int join(char *absolute, size_t size, const char *folder, const char *name)
 {
 	const char *slash = strcmp(folder, "/") != 0 ? "/" : "";

@@ -89,6 +89,8 @@ static int add_all(struct fuse_args *args, const struct fs_config *config)
 		error = add_options(args, "ro");
 	if (!error)
 		error = add_options(args, config->options);
+	if (!error && config->labels)
+		error = add_options(args, config->labels);
 	return error;
 }
 

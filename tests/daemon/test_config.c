@@ -215,6 +215,16 @@ static void test_unreadable(void **state)
 	assert_string_equal(place->reason, "-c: something must follow");
 }
 
+/* That may be because names cannot be looked up yet. */
+static void test_unknown_group(void **state)
+{
+	struct place *place = *state;
+
+	assert_int_equal(parse_file(place, "device = sim:\ngid = no-such-group\n"), -EAGAIN);
+	assert_string_equal(place->reason,
+			    FILE_NAME ":2: gid=no-such-group: there is no such group");
+}
+
 static void test_two_files(void **state)
 {
 	struct place *place = *state;
@@ -233,6 +243,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_refused, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(test_many_files, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(test_unreadable, place_make, place_remove),
+		cmocka_unit_test_setup_teardown(test_unknown_group, place_make, place_remove),
 		cmocka_unit_test_setup_teardown(test_two_files, place_make, place_remove),
 	};
 

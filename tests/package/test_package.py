@@ -186,6 +186,84 @@ class Installed(unittest.TestCase):
         self.check("mount", "-s", "/mnt/wrong")
         self.check("umount", "/mnt/wrong")
 
+    # mount(8) of Debian 12 and 13; user, remount and what mount(8) does by itself are elsewhere.
+    STANDARD = """async atime noatime auto noauto defaults dev nodev diratime nodiratime dirsync exec
+        noexec group iversion noiversion mand nomand _netdev nofail relatime norelatime strictatime
+        nostrictatime lazytime nolazytime suid nosuid silent loud owner ro rw sync user nouser users
+        nosymfollow X-mount.mkdir x-systemd.automount context=system_u:object_r:x:s0
+        context="system_u:object_r:x:s0:c1,c2" fscontext=x defcontext=x rootcontext=x
+        comment=x""".split()
+
+    def test_3_standard_options_of_mount(self):
+        for option in self.STANDARD:
+            with self.subTest(option=option):
+                self.check("mount", "-t", "fuse.bmsfs", "-o", option, "sim:", "/mnt/four")
+                shown = self.mounts()["/mnt/four"][2]
+                self.check("umount", "/mnt/four")
+                if option in ("noatime", "noexec", "ro", "nosymfollow"):
+                    self.assertIn(option, shown)
+                self.assertLessEqual({"nosuid", "nodev"}, shown)
+
+    def test_3_nosymfollow(self):
+        self.check("mount", "-t", "bmsfs", "-o", "nosymfollow,ro", "sim:", "/mnt/four")
+        self.assertIn("ro", self.mounts()["/mnt/four"][2])
+        self.assertEqual(self.check("readlink", "/mnt/four/cells"), "units/1/cells\n")
+        self.assertIn("Too many levels", self.check("ls", "/mnt/four/cells/", status=2))
+        self.check("umount", "/mnt/four")
+
+    def test_3_remount(self):
+        """Of a mount by hand, where mount(8) knows the options from the kernel, and from fstab."""
+        def write(status):
+            return self.check("sh", "-c", "echo 3.8 > /mnt/four/CMAX", status=status)
+
+        for options in ("-t", "fuse.bmsfs", "-o", "noexec,noatime", "sim:", "/mnt/four"), ("/mnt/four", ):
+            self.check("mount", *options)
+            before = self.mounts()["/mnt/four"][2]
+            said = self.check("mount", "-o", "remount,ro", "/mnt/four")
+            self.assertEqual(said, "")
+            self.assertEqual(self.mounts()["/mnt/four"][2], before - {"rw"} | {"ro"})
+            self.assertIn("Read-only", write(2))
+            self.check("mount", "-o", "remount,rw", "/mnt/four")
+            self.assertEqual(self.mounts()["/mnt/four"][2], before)
+            write(0)
+            self.check("umount", "/mnt/four")
+        self.check("mount", "-t", "fuse.bmsfs", "-o", "ro", "sim:", "/mnt/four")
+        self.assertIn("stay as they are", self.check("mount", "-o", "remount,rw,ttl=9", "/mnt/four"))
+        write(0)
+        self.check("umount", "/mnt/four")
+        self.check("mount", "-t", "tmpfs", "none", "/mnt/four")
+        said = self.check("mount", "-t", "fuse.bmsfs", "-o", "remount,ro", "sim:", "/mnt/four", status=1)
+        self.assertIn("/mnt/four: is not a mount of bmsfs", said)
+        self.check("umount", "/mnt/four")
+
+    def served_by(self, place):
+        """The users of the two processes."""
+        return sorted(line.split()[0] for line in self.check("ps", "-eo", "user=,args=").splitlines()
+                      if f" {place} " in line)
+
+    def test_3_user_in_fstab(self):
+        """There user= is mount(8)'s own, and setuid= names the user that serves."""
+        cases = [("user", "bmsfs", ""), ("user=daemon", "bmsfs", "setuid= names the user"),
+                 ("user,setuid=daemon", "daemon", ""), ("setuid=daemon", "daemon", ""),
+                 ("users", "bmsfs", "")]
+        for options, server, notice in cases:
+            with self.subTest(options=options):
+                self.copy.write("etc/fstab", f"sim: /mnt/four fuse.bmsfs noauto,{options} 0 0\n")
+                said = self.check("mount", "/mnt/four")
+                served = self.served_by("/mnt/four")
+                self.check("umount", "/mnt/four")
+                self.assertIn(notice, said)
+                self.assertEqual(served, sorted([server, "root"]))
+        self.copy.write("etc/fstab", FSTAB)
+
+    def test_3_private_in_fstab(self):
+        """mount(8) takes this word for itself: allow_other=no closes a mount there."""
+        self.copy.write("etc/fstab", "sim: /mnt/four fuse.bmsfs noauto,allow_other=no 0 0\n")
+        self.check("mount", "/mnt/four")
+        self.assertIn("Permission denied", self.check("cat", "/mnt/four/SOC", user=USER, status=1))
+        self.check("umount", "/mnt/four")
+        self.copy.write("etc/fstab", FSTAB)
+
     def test_4_mount_as_a_user(self):
         self.check("mount", "/mnt/three", user=USER)
         self.assertRegex(self.check("cat", "/mnt/three/SOC", user=USER), r"^\d+\.\d\d\n$")
@@ -375,6 +453,26 @@ class Started(unittest.TestCase):
         self.check("kill", "-STOP", self.server(unit))
         self.wait_for_another(unit, keeper)
         self.assertRegex(self.check("cat", "/mnt/watched/SOC"), r"^\d+\.\d\d\n$")
+
+    def test_a_user_that_cannot_be_looked_up_yet(self):
+        """At boot names may come from a service that is not up; the unit tries until they do."""
+        self.check("mkdir", "-p", "/mnt/late")
+        for number, option in enumerate(("user", "uid", "gid")):
+            with self.subTest(option=option):
+                name = f"late{option}"
+                unit = f"bmsfs@{name}.service"
+                self.copy.write(f"etc/bmsfs/{name}.conf",
+                                f"device = sim:\nmountpoint = /mnt/late\n{option} = {name}\n")
+                self.addCleanup(self.system.run, "systemctl", "stop", unit)
+                self.check("systemctl", "start", unit, status=1)
+                self.assertEqual(self.system.show(unit, "ExecMainStatus"), "1")
+                self.assertEqual(self.system.show(unit, "Result"), "exit-code")
+                self.assertIn(self.system.show(unit, "ActiveState"), ("activating", "active"))
+                self.check("groupadd", "--gid", str(64000 + number), name)
+                self.check("useradd", "--uid", str(64000 + number), "--gid", name, name)
+                self.wait_for_another(unit, "0")
+                self.assertRegex(self.check("cat", "/mnt/late/SOC"), r"^\d+\.\d\d\n$")
+                self.check("systemctl", "stop", unit)
 
     def test_wrong_configuration(self):
         self.copy.write("etc/bmsfs/wrong.conf", "device = sim:\nmountpoint = /mnt\nwrong = 1\n")

@@ -82,7 +82,7 @@ static void test_unknown(void **state)
 		char reason[256] = "";
 
 		assert_int_equal(confine_user_find(&user, names[i], reason, sizeof(reason)),
-				 -ENOENT);
+				 -EAGAIN);
 		assert_non_null(strstr(reason, names[i]));
 		assert_non_null(strstr(reason, "no such user"));
 		assert_false(user.other);

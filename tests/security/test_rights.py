@@ -360,7 +360,7 @@ class Users(harness.MountTest):
             self.assertLess(time.monotonic(), until, bmsfs.last_error())
 
     def test_nobody_is_refused(self):
-        said = self.refused("-o", "user=no-such-user", "sim:", self.folder, status=2)
+        said = self.refused("-o", "user=no-such-user", "sim:", self.folder, status=1)
         self.assertIn("there is no such user", said)
 
     def test_a_user_cannot_choose_another(self):
@@ -404,6 +404,20 @@ class Users(harness.MountTest):
             while harness.mounted_at(place):
                 subprocess.run(["umount", "-l", place], check=True)
             said.close()
+
+    @unittest.skipIf(os.path.exists("/sys/fs/selinux"), "the kernel would take the label")
+    def test_context_reaches_a_kernel_with_selinux(self):
+        """A kernel without it gets no label; one that seems to have it refuses this one."""
+        place = os.path.join(self.folder, "place")
+        os.mkdir(place)
+        self.run_program("mount", "-t", "tmpfs", "none", "/sys/fs")
+        self.addCleanup(self.run_program, "umount", "/sys/fs")
+        bmsfs = self.mount("sim:", "user=root", "context=x", place=place)
+        bmsfs.unmount()
+        bmsfs.wait_end(0)
+        os.mkdir("/sys/fs/selinux")
+        said = self.refused("-f", "-o", "user=root,context=x", "sim:", place)
+        self.assertIn("Invalid argument", said)
 
     def test_two_starts_at_once_of_different_users(self):
         place = os.path.join(self.folder, "place")
