@@ -15,9 +15,9 @@
 #include <strings.h>
 
 #include "base/ini.h"
+#include "mqtt/topic.h"
 
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-#define HOST_CHARACTERS NAME_CHARACTERS ".:%"
+#define HOST_CHARACTERS TOPIC_CHARACTERS ".:%"
 
 #define PORT           1883
 #define PORT_TLS       8883
@@ -109,17 +109,6 @@ static bool is_made_of(const char *text, const char *characters)
 	return !text[strspn(text, characters)];
 }
 
-/* Levels that are neither empty nor wildcards. */
-static bool is_topic(const char *text)
-{
-	size_t length = strlen(text);
-
-	if (!length)
-		return true;
-	return is_made_of(text, NAME_CHARACTERS "/") && text[0] != '/' && text[length - 1] != '/' &&
-	       !strstr(text, "//");
-}
-
 static bool fits(enum kind kind, const char *value)
 {
 	switch (kind) {
@@ -128,9 +117,9 @@ static bool fits(enum kind kind, const char *value)
 	case HOST:
 		return value[0] == '/' || is_made_of(value, HOST_CHARACTERS);
 	case TOPIC:
-		return is_topic(value);
+		return !*value || topic_is_path(value);
 	case NAME:
-		return is_made_of(value, NAME_CHARACTERS);
+		return topic_is_level(value);
 	case SECRET:
 	case NUMBER:
 	case YES_NO:
