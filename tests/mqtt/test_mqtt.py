@@ -473,6 +473,20 @@ class Faults(Case):
             cell = json.loads(message)["components"]["units_1_cells_6_voltage"]
             self.assertEqual(cell["name"], "Cell voltage 6")
 
+    def test_with_grace_a_silent_bms_is_offline(self):
+        """The mount shows its last values for a minute, and it is offline all the same."""
+        responder, bmsfs = self.mount_responder("grace=60")
+        bmsfs.expects("")
+        self.bridge(bmsfs.place, expire_after=3)
+        self.listener.wait_message("bmsfs/house/link", "online")
+        since = self.listener.mark()
+        responder.silent = True
+        self.listener.wait_message("bmsfs/house/link", "offline", since)
+        self.assertEqual(bmsfs.read("pack/voltage"), "55.487")
+        since = self.listener.mark()
+        responder.heal()
+        self.listener.wait_message("bmsfs/house/link", "online", since)
+
     def test_what_has_gone_meanwhile_is_removed(self):
         """From Home Assistant, that was told of it by an earlier life of the program."""
         for cells in (4, 3):
