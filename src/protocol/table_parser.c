@@ -298,6 +298,9 @@ static int entry_append(struct parser *parser, struct entry *entry)
 	if (blank)
 		entry->value[used++] = ' ';
 	memcpy(entry->value + used, value, length + 1);
+	/* A tab separates words as a blank does, and enters no name. */
+	for (char *tab = entry->value; (tab = strchr(tab, '\t'));)
+		*tab = ' ';
 	return 0;
 }
 

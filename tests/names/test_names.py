@@ -221,6 +221,12 @@ class Cases(Names):
         if PUBLISH:
             self.assertLess({"1TMP", "XYZ_items", "XYZ_values"}, components)
 
+    def test_a_tab_in_a_name_is_a_blank(self):
+        path = self.write_table(self.ROW.replace("= n", "= a\tb") + "type = int\n")
+        listed = self.run_program(harness.BMSFS, "--list", "-o", f"instructions={path}")
+        self.assertRegex(listed, r"(?m)^XYZ .*\ba b\b")
+        self.assertNotIn("\t", listed)
+
     def test_a_capacity_of_6000_is_within_the_range_of_its_number(self):
         self.assertIsNotNone(self.check_table("[CAPA]\nmax = 5000\n", settings={"CAPA": 6000.0}))
 
