@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 	char reason[512] = "usage: publish MOUNTPOINT [TITLE]";
 	struct mqtt_config config;
 	struct watch watch;
-	json_t *snapshot, *catalogue, *all = json_object();
+	json_t *snapshot, *catalogue, *all;
 
 	config_init(&config);
 	if (argc < 2 ||
@@ -27,6 +27,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", reason);
 		return EXIT_FAILURE;
 	}
+	all = json_object();
 	watch_init(&watch, argv[1]);
 	catalogue = catalogue_make(snapshot, NULL, true, watch_describe, &watch);
 	json_object_set_new(all, "discovery", discovery_make(&config, catalogue, snapshot, NULL));
