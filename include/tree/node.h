@@ -234,6 +234,7 @@ int row_add_number(struct text *text, const struct instruction *row, unsigned in
 int pack_flow(const double number[3], double *current_A);
 
 /* What pack/ computes and others show too; each says in pack.c of which sources. */
+int pack_power(const struct view *view, double *value);
 int pack_remaining(const struct view *view, double *value);
 int pack_time_to_empty(const struct view *view, double *value);
 int pack_time_to_full(const struct view *view, double *value);

@@ -11,7 +11,7 @@
 
 #define ERROR_NO_CURRENT 12 /* the current is not measured, or beyond what can be */
 
-static int pack_power(const struct view *view, double *value)
+int pack_power(const struct view *view, double *value)
 {
 	*value = view->number[0] * view->number[1];
 	return 0;

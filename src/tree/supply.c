@@ -43,10 +43,15 @@ static int supply_level(const struct view *view, double *value)
 	return 0;
 }
 
-/* Readers take nothing but 0 to 100. */
+/* Readers take nothing but 0 to 1, and what is called full is full in each file. */
+static double shown_soc(double soc)
+{
+	return soc >= FULL ? 1 : fmax(soc, 0);
+}
+
 static int supply_capacity(const struct view *view, double *value)
 {
-	*value = fmin(fmax(view->number[0], 0), 1) * 100;
+	*value = shown_soc(view->number[0]) * 100;
 	return 0;
 }
 
@@ -56,10 +61,33 @@ static double to_milli(double value)
 	return round(value * 1000) / 1000;
 }
 
+/*
+ * CHARGE_SOURCES. All charges are rounded alike, so that none exceeds one that it is a part of.
+ */
+static int supply_charge_now(const struct view *view, double *value)
+{
+	*value = to_milli(shown_soc(view->number[0]) * view->number[1] * view->number[2]);
+	return 0;
+}
+
 static int supply_charge_full(const struct view *view, double *value)
 {
 	*value = to_milli(view->number[0] * view->number[1]);
 	return 0;
+}
+
+static int supply_charge_design(const struct view *view, double *value)
+{
+	*value = to_milli(view->number[0]);
+	return 0;
+}
+
+/* CHARGE_SOURCES, FLOW_SOURCES. A battery that is full has no time to go. */
+static int supply_time_to_full(const struct view *view, double *value)
+{
+	if (view->number[0] >= FULL)
+		return -ENODATA;
+	return pack_time_to_full(view, value);
 }
 
 /*
@@ -325,6 +353,49 @@ static const struct node supply_nodes[] = {
 		.scale = MICRO,
 	},
 	{
+		.name = "voltage_min_design",
+		.type = NODE_VALUE,
+		.title = "voltage when empty",
+		.description =
+			"CLOW times the cells of one string, counted as for voltage_min: the "
+			"battery counts as empty. Some readers make energies of charges "
+			"with it.",
+		.unit = "uV",
+		.source = { FROM("CLOW"), FROM_FIELD("LCD1", "pack_voltage"),
+			    FROM_FIELD("LCD1", "cell_voltage_min"),
+			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.compute = supply_limit,
+		.scale = MICRO,
+	},
+	{
+		.name = "voltage_max_design",
+		.type = NODE_VALUE,
+		.title = "voltage when full",
+		.description =
+			"CHAR times the cells of one string, counted as for voltage_min: the "
+			"battery counts as full.",
+		.unit = "uV",
+		.source = { FROM("CHAR"), FROM_FIELD("LCD1", "pack_voltage"),
+			    FROM_FIELD("LCD1", "cell_voltage_min"),
+			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.compute = supply_limit,
+		.scale = MICRO,
+	},
+	{
+		.name = "power_now",
+		.type = NODE_VALUE,
+		.title = "power",
+		.description =
+			"Voltage times current, negative while the pack is discharged. Above "
+			"2147 W it is EOPNOTSUPP, for an int32 ends there.",
+		.unit = "uW",
+		.source = { FROM_FIELD("LCD1", "pack_voltage"), FROM_FIELD("LCD1", "current") },
+		.compute = pack_power,
+		.scale = MICRO,
+		/* i3status takes the charges for energies where it sees a power. */
+		.uevent = UEVENT_NONE,
+	},
+	{
 		.name = "current_now",
 		.type = NODE_VALUE,
 		.title = "current",
@@ -342,7 +413,7 @@ static const struct node supply_nodes[] = {
 			       "health.",
 		.unit = "uAh",
 		.source = { CHARGE_SOURCES },
-		.compute = pack_remaining,
+		.compute = supply_charge_now,
 		.scale = MICRO,
 		.uevent = UEVENT_POWER,
 	},
@@ -366,6 +437,7 @@ static const struct node supply_nodes[] = {
 		.description = "Capacity of the pack when new.",
 		.unit = "uAh",
 		.source = { FROM("CAPA") },
+		.compute = supply_charge_design,
 		.scale = MICRO,
 		.uevent = UEVENT_POWER,
 	},
@@ -411,10 +483,11 @@ static const struct node supply_nodes[] = {
 		.type = NODE_VALUE,
 		.title = "time to full",
 		.description = "When the pack is full at the present current, as "
-			       "pack/time_to_full; EOPNOTSUPP where that is ENODATA.",
+			       "pack/time_to_full; EOPNOTSUPP where that is ENODATA, and from a "
+			       "state of charge of 100.0 % on.",
 		.unit = "s",
 		.source = { CHARGE_SOURCES, FLOW_SOURCES },
-		.compute = pack_time_to_full,
+		.compute = supply_time_to_full,
 	},
 	{
 		.name = "manufacturer",
@@ -449,8 +522,9 @@ static const struct node supply_nodes[] = {
 			"each as POWER_SUPPLY_ and its name in capitals, \"=\", value. What "
 			"readers of this file multiply by the voltage (charge_*, current_now) is "
 			"left out as a whole if one of it has no value, or is above 2147 Wh or W, "
-			"where their int overflows; and time_to_empty_now always, which i3status "
-			"takes for minutes.",
+			"where their int overflows; and always time_to_empty_now, which i3status "
+			"takes for minutes, and power_now, with which it takes charges for "
+			"energies.",
 		.source = { FROM_FIELD("LCD1", "pack_voltage") },
 		.rows = uevent_rows,
 		.always = true,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """class/, metrics/ and snapshot.json, as programs read them that have never heard of bmsfs."""
 import collections
+import glob
 import json
 import os
 import re
@@ -25,17 +26,36 @@ class Supply(Case):
         shown = self.supply(mount)
         words = {"type", "scope", "status", "health", "technology", "capacity_level",
                  "manufacturer", "model_name", "uevent"}
-        # One of the two, or both, as the current flows.
+        # One of the times, or both, as the current flows; and a power above 2147 W.
         undefined = {name for name in shown if shown[name] == "EOPNOTSUPP"}
-        self.assertIn(undefined, ({"time_to_empty_now"}, {"time_to_full_now"},
-                                  {"time_to_empty_now", "time_to_full_now"}))
+        self.assertIn(undefined - {"power_now"}, (
+            {"time_to_empty_now"}, {"time_to_full_now"}, {"time_to_empty_now", "time_to_full_now"}))
         for name in set(shown) - words - undefined:
             self.assertRegex(shown[name], r"^-?\d+$", name)
             self.assertLess(abs(int(shown[name])), 2 ** 31, name)
-        self.assertFalse([name for name in shown if name.startswith(("energy_", "power_"))])
+        self.assertFalse([name for name in shown if name.startswith("energy_")])
         current = float(mount.read("pack/current"))
         self.assertEqual(current < 0, shown["status"] == "Discharging")
         self.assertEqual(current < 0, int(shown["current_now"]) < 0)
+
+    def test_design_voltages_and_power(self):
+        bms, mount = self.mount_responder("ttl=0", "ttl_settings=0")
+        for current, power in ((-2, "-110974983"), (38, "2108524681"), (39, "EOPNOTSUPP")):
+            bms.set_main(current=current)
+            self.assertEqual(self.outcome(mount, f"{SUPPLY}/power_now"), power)
+        for name, setting in (("voltage_min_design", "CLOW"), ("voltage_max_design", "CHAR"),
+                              ("voltage_min", "CMIN"), ("voltage_max", "CMAX")):
+            self.assertEqual(int(mount.read(f"{SUPPLY}/{name}")),
+                             round(float(mount.read(setting)) * 14 * 1e6), name)
+
+    def test_full_has_no_time_to_full_now_and_charge_now_is_charge_full(self):
+        bms, mount = self.mount_responder("ttl=0", "ttl_settings=0")
+        for current in (0, 5):
+            bms.set_main(current=current, soc=0.99999)
+            shown = self.supply(mount)
+            self.assertEqual((shown["status"], shown["capacity"]), ("Full", "100"))
+            self.assertEqual(shown["time_to_full_now"], "EOPNOTSUPP")
+            self.assertEqual(shown["charge_now"], shown["charge_full"])
 
     def test_name(self):
         mount = self.mount_sim(options=(*QUICK, "name=house_2"))
@@ -254,6 +274,56 @@ class Sources(Case):
         self.check("master", "--units", "2", "--cells", "3", "--sensors", "2")
 
 
+@needs("collectd")
+@unittest.skipUnless(harness.ROOT, "only root can put the mount in the place of /sys/class")
+class Collectd(Case):
+    """Its battery plugin knows no other place than /sys/class/power_supply."""
+
+    def start(self, mount):
+        """collectd, to which the mount's class/ is /sys/class; it writes what it reads as CSV."""
+        top = os.path.dirname(os.path.dirname(shutil.which("collectd")))
+        self.values = os.path.join(self.folder, "values")
+        config = os.path.join(self.folder, "collectd.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(f'''
+                Hostname "boat"
+                BaseDir "{self.folder}"
+                PIDFile "{self.folder}/pid"
+                PluginDir "{top}/lib/collectd"
+                TypesDB "{top}/share/collectd/types.db"
+                Interval 0.1
+                LoadPlugin battery
+                LoadPlugin csv
+                <Plugin csv>
+                    DataDir "{self.values}"
+                </Plugin>
+            ''')
+        program = subprocess.Popen(
+            ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /sys/class && exec collectd -f -C "$2"',
+             "sh", mount.path("class"), config], env=self.environment)
+        self.addCleanup(program.wait, harness.PATIENCE)
+        self.addCleanup(program.terminate)
+
+    def newest(self, kind):
+        """The last value of that kind that it has written, or None."""
+        for path in glob.glob(f"{self.values}/boat/battery-0/{kind}-2*"):
+            with open(path, encoding="ascii") as file:
+                lines = file.read().split("\n")[1:-1]  # a heading, and what is not whole yet
+            if lines:
+                return float(lines[-1].split(",")[1])
+        return None
+
+    def test_battery_plugin_finds_charge_voltage_current_and_power(self):
+        bms, mount = self.mount_responder("ttl=0", "ttl_settings=0")
+        bms.set_main(current=2)
+        charge = int(mount.read(f"{SUPPLY}/charge_now")) / 1e6
+        empty = int(mount.read(f"{SUPPLY}/voltage_min_design")) / 1e6
+        self.start(mount)
+        for kind, value in (("capacity", charge * empty), ("voltage", 55.487492), ("current", 2),
+                            ("power", 110.974983)):
+            self.assertAlmostEqual(until(lambda kind=kind: self.newest(kind)), value, 3, kind)
+
+
 @needs("prometheus-node-exporter")
 class NodeExporter(Case):
     """All three collectors at once; it succeeds whatever happens, and shows nothing old."""
@@ -368,6 +438,19 @@ class NodeExporter(Case):
         self.check_there(int(until(lambda: (
             lambda text: text if text.isdigit() else None)(
                 self.outcome(mount, f"{SUPPLY}/capacity")))))
+
+
+    def test_design_voltages_and_power(self):
+        bms, mount = self.mount_responder(*QUICK)
+        bms.set_main(current=-2)
+        self.start(mount)
+        scraped = until(lambda: (lambda found: found if "node_power_supply_power_watt" in found
+                                 else None)(self.scrape()))
+        for name, file in (("voltage_min_design", "voltage_min_design"),
+                           ("voltage_max_design", "voltage_max_design"),
+                           ("power_watt", "power_now"), ("current_ampere", "current_now")):
+            (value,) = scraped["node_power_supply_" + name].values()
+            self.assertAlmostEqual(float(value), int(mount.read(f"{SUPPLY}/{file}")) / 1e6, 3, name)
 
 
 class Online(Case):

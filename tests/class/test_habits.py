@@ -17,10 +17,10 @@ import harness
 LONG = ("ttl=600", "ttl_settings=600", "deadline=30")  # what is read twice is the same
 SYS = "/sys/class/net/lo/statistics"  # files of 4096 bytes that hold a few, on any kernel
 NO_DATA, UNSUPPORTED = "No data available", "Operation not supported"
-# One of each two at least, as the current flows; and a pty has no baud rate.
+# One of each two at least, as the current flows; more than 2147 W; and a pty has no baud rate.
 MAY_BE_UNDEFINED = {
     "pack/time_to_empty": NO_DATA, "pack/time_to_full": NO_DATA,
-    f"{SUPPLY}/time_to_empty_now": UNSUPPORTED, f"{SUPPLY}/time_to_full_now": UNSUPPORTED,
+    f"{SUPPLY}/power_now": UNSUPPORTED, f"{SUPPLY}/time_to_empty_now": UNSUPPORTED, f"{SUPPLY}/time_to_full_now": UNSUPPORTED,
     "bus/baud": NO_DATA}
 
 

@@ -27,7 +27,7 @@ MAY_BE_UNDEFINED = re.compile(
     r"pack/time_to_(empty|full)$|units/\d+/(address|temperature)$|bus/baud$|WCBI$|WCIB$")
 
 # The same under class/, where programs want another errno.
-MAY_BE_UNSUPPORTED = re.compile(r"class/power_supply/bms0/time_to_(empty|full)_now$")
+MAY_BE_UNSUPPORTED = re.compile(r"class/power_supply/bms0/(time_to_(empty|full)|power)_now$")
 
 MAY_FAIL = {errno.ENODATA: MAY_BE_UNDEFINED, errno.EOPNOTSUPP: MAY_BE_UNSUPPORTED}
 

@@ -19,6 +19,7 @@ static void feed(struct fixture *fixture, double current)
 	fake_number(device, "CMIN", 2.8f);
 	fake_number(device, "CMAX", 4.2f);
 	fake_number(device, "CLOW", 2.95f);
+	fake_number(device, "CHAR", 3.58f);
 	fake_number(device, "TMAX", 55);
 	fake_text(device, "*IDN", "REC BMS 1Q VICTRON");
 }
@@ -55,8 +56,11 @@ static void test_values(void **state)
 		{ SUPPLY "voltage_now", "55487492\n" },
 		{ SUPPLY "voltage_min", "39200000\n" },
 		{ SUPPLY "voltage_max", "58800000\n" },
+		{ SUPPLY "voltage_min_design", "41300000\n" },
+		{ SUPPLY "voltage_max_design", "50120000\n" },
+		{ SUPPLY "power_now", "-138718729\n" },
 		{ SUPPLY "current_now", "-2500000\n" },
-		{ SUPPLY "charge_now", "349449030\n" },
+		{ SUPPLY "charge_now", "349449000\n" },
 		{ SUPPLY "charge_full", "445365000\n" },
 		{ SUPPLY "charge_full_design", "450000000\n" },
 		{ SUPPLY "temp", "185\n" },
@@ -191,6 +195,67 @@ static void test_strings_of_a_master(void **state)
 	fixture_expect(fixture, SUPPLY "voltage_min", "EOPNOTSUPP");
 }
 
+static int64_t micro(struct fixture *fixture, const char *path)
+{
+	return strtoll(fixture_read(fixture, path), NULL, 10);
+}
+
+/* Full with time_to_full_now 0, and charge_now that differs from charge_full. */
+static void test_full_means_full_in_each_file(void **state)
+{
+	struct fixture *fixture = *state;
+	static const struct {
+		double soc, current;
+		const char *status, *capacity;
+		bool full;
+	} cases[] = {
+		{ 0.9994, 3, "Charging\n", "100\n", false },
+		{ 0.9995, 3, "Full\n", "100\n", true },
+		{ 0.9999, 0, "Full\n", "100\n", true },
+		{ 1, 3, "Full\n", "100\n", true },
+		{ 1.02, 3, "Full\n", "100\n", true },
+		{ 1, -3, "Discharging\n", "100\n", true },
+	};
+
+	feed(fixture, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t now, full;
+
+		feed_main(fixture, 3.4, cases[i].current, 48, cases[i].soc);
+		fixture_expect(fixture, SUPPLY "status", cases[i].status);
+		fixture_expect(fixture, SUPPLY "capacity", cases[i].capacity);
+		now = micro(fixture, SUPPLY "charge_now");
+		full = micro(fixture, SUPPLY "charge_full");
+		assert_true(now > 0 && (cases[i].full ? now == full : now < full));
+		if (cases[i].full)
+			fixture_expect(fixture, SUPPLY "time_to_full_now", "EOPNOTSUPP");
+		else
+			assert_true(micro(fixture, SUPPLY "time_to_full_now") > 0);
+	}
+}
+
+/* charge_now above charge_full by rounding. */
+static void test_rounding_contradicts_nothing(void **state)
+{
+	struct fixture *fixture = *state;
+
+	feed(fixture, 0);
+	for (int i = 0; i < 2000; i++) {
+		double soh = (float)(0.5 + 0.5 * ((i * 7919) % 1000) / 999);
+		double soc = (float)(((i * 104729) % 2000) / 1999.0);
+		const double numbers[] = { 3.4, 3.5, 1, 18.5, 48, soc, soh };
+		int64_t now, full, design;
+
+		fake_forget(&fixture->device, "LCD1");
+		fake_numbers(&fixture->device, "LCD1", 1, 7, numbers);
+		fake_number(&fixture->device, "CAPA", (float)(0.1 + i * 1.0007));
+		now = micro(fixture, SUPPLY "charge_now");
+		full = micro(fixture, SUPPLY "charge_full");
+		design = micro(fixture, SUPPLY "charge_full_design");
+		assert_true(now >= 0 && now <= full && full <= design && design > 0);
+	}
+}
+
 /* What is no current for one file is none for the others. */
 static void test_times_agree_with_status(void **state)
 {
@@ -229,6 +294,11 @@ static void test_overflow(void **state)
 	fake_number(&fixture->device, "CAPA", 2148);
 	fixture_expect(fixture, SUPPLY "charge_full_design", "EOPNOTSUPP");
 	fixture_expect(fixture, "pack/capacity", "2148.0\n");
+	feed_main(fixture, 3.4, -44, 48, 0.5);
+	fixture_expect(fixture, SUPPLY "power_now", "-2112000000\n");
+	feed_main(fixture, 3.4, -45, 48, 0.5);
+	fixture_expect(fixture, SUPPLY "power_now", "EOPNOTSUPP");
+	fixture_expect(fixture, "pack/power", "-2160.0\n");
 	feed_main(fixture, 3.4, -2200, 48, 0.5);
 	fixture_expect(fixture, SUPPLY "current_now", "EOPNOTSUPP");
 	fixture_expect(fixture, HWMON "curr1_input", "-2200000\n");
@@ -263,7 +333,7 @@ static void test_away(void **state)
 		}
 		for (unsigned i = 0; tree_entry(fixture->tree, dir, i, path + strlen(SUPPLY)); i++)
 			refused += !strcmp(fixture_read(fixture, path), "EOPNOTSUPP");
-		assert_int_equal(refused, 18);
+		assert_int_equal(refused, 21);
 		fixture_expect(fixture, HWMON "in0_input", "EOPNOTSUPP");
 		fixture_expect(fixture, HWMON "in3_input", "EOPNOTSUPP");
 	}
@@ -333,7 +403,7 @@ static void test_needs(void **state)
 		unsigned count;
 	} cases[] = {
 		{ SUPPLY "type", 0 },     { SUPPLY "capacity", 1 }, { SUPPLY "status", 2 },
-		{ SUPPLY "present", 1 },  { SUPPLY "uevent", 11 },  { HWMON "in3_input", 1 },
+		{ SUPPLY "present", 1 },  { SUPPLY "uevent", 12 },  { HWMON "in3_input", 1 },
 		{ HWMON "in3_label", 0 },
 	};
 
@@ -555,6 +625,8 @@ int main(void)
 		TEST(test_level),
 		TEST(test_capacity_is_a_percentage),
 		TEST(test_strings_of_a_master),
+		TEST(test_full_means_full_in_each_file),
+		TEST(test_rounding_contradicts_nothing),
 		TEST(test_times_agree_with_status),
 		TEST(test_overflow),
 		TEST(test_away),
