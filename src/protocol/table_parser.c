@@ -2,6 +2,7 @@
 #include "table_parser.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,13 +42,35 @@ static int entry_apply(struct parser *parser, struct entry *entry, void *object)
 	return entry_copy(parser, entry, (char *)object + entry->key->offset, entry->key->size);
 }
 
+/* Adds @word to a list in @text, unless it is there. What does not fit is left out. */
+static void list_add(char *text, size_t size, const char *word)
+{
+	size_t used = strlen(text);
+	const char *there = strstr(text, word);
+
+	if (!there && used + strlen(word) + sizeof(", ") <= size)
+		snprintf(text + used, size - used, "%s%s", used ? ", " : "", word);
+}
+
+static int key_missing(struct parser *parser, const struct key *key)
+{
+	const struct instruction_table *table = parser->table;
+	char words[160] = "";
+
+	for (size_t i = 0; key->words && key->words[i]; i++)
+		list_add(words, sizeof(words), key->words[i]);
+	for (size_t i = 0; !strcmp(key->name, "category") && i < table->rows; i++)
+		list_add(words, sizeof(words), table->row[i].category);
+	return parser_fail(parser, parser->section, "[%s] has no '%s', which is required%s%s",
+			   parser->name, key->name, *words ? "; there are " : "", words);
+}
+
 /* Fills @object from the entries of the open section, for each key the plain one first. */
 static int section_apply(struct parser *parser, void *object, bool is_new)
 {
 	for (const struct key *key = parser->keys; key->name; key++) {
 		if (is_new && key->required && !parser_find(parser, key->name, MODEL_UNKNOWN))
-			return parser_fail(parser, parser->section, "[%s] has no '%s'",
-					   parser->name, key->name);
+			return key_missing(parser, key);
 		for (int model = MODEL_UNKNOWN; model < MODEL_MAX; model++) {
 			struct entry *entry = parser_find(parser, key->name, model);
 			int rc = entry ? entry_apply(parser, entry, object) : 0;

@@ -504,9 +504,13 @@ static const struct {
 	{ "[CMAX]\nmax.1q = 4\nmax.1q = 4\n", "t:3: max.1q: given twice; remove one" },
 	{ "[CMAX]\nmax.9q = 4\n", "t:2: there is no model '9q'" },
 	{ "[CMAX]\nunit.1q = V\n", "t:2: 'unit' is the same for all models" },
-	{ "[XYZ]\ncategory=c\ntype=int\n", "t:1: [XYZ] has no 'name'" },
-	{ "[XYZ]\nname=n\ntype=int\n", "t:1: [XYZ] has no 'category'" },
-	{ "\n[XYZ]\nname=n\ncategory=c\n", "t:2: [XYZ] has no 'type'" },
+	{ "[XYZ]\ncategory=c\ntype=int\n", "t:1: [XYZ] has no 'name', which is required" },
+	{ "[XYZ]\nname=n\ntype=int\n",
+	  "t:1: [XYZ] has no 'category', which is required; there are "
+	  "identity, measurement, errors, cell_voltage, temperature, battery, "
+	  "charging, communication, counters, clock, outputs, calibration" },
+	{ "\n[XYZ]\nname=n\ncategory=c\n",
+	  "t:2: [XYZ] has no 'type', which is required; there are float, int, text, clock" },
 
 	/* values */
 	{ "[CMAX]\ntype = double\n", "t:2: type = double: must be float | int | text | clock" },
@@ -613,8 +617,8 @@ static const struct {
 	{ "[model auto]\naddress = 1\n",
 	  "t:1: [model auto]: the name of a model is 1 to 15 of a-z, 0-9, "
 	  "- and _" },
-	{ "[model x]\naddress = 1\n", "t:1: [model x] has no 'description'" },
-	{ "[model x]\ndescription = d\n", "t:1: [model x] has no 'address'" },
+	{ "[model x]\naddress = 1\n", "t:1: [model x] has no 'description', which is required" },
+	{ "[model x]\ndescription = d\n", "t:1: [model x] has no 'address', which is required" },
 	{ "[model 1q]\naddress = 0\n", "t:2: address: must be 1 to 127" },
 	{ "[model 1q]\naddress = 128\n", "t:2: address: must be 1 to 127" },
 	{ "[model 1q]\nsensors = 9\n", "t:2: sensors: must be 0 to 8" },
