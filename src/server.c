@@ -178,10 +178,20 @@ static unsigned server_online(const struct server *server)
 	return online;
 }
 
+/* Why the first BMS that is not online is not. */
+static const char *server_why_not_online(const struct server *server)
+{
+	unsigned i = 0;
+
+	while (i + 1 < server->devices && device_state(server->device[i]) == BUS_ONLINE)
+		i++;
+	return device_last_error(server->device[i]);
+}
+
 /* One line for all of them: a service manager shows the last one only. */
 static void server_notify_status(struct server *server)
 {
-	const char *why = bus_last_error(server->bus);
+	const char *why = server_why_not_online(server);
 	unsigned online = server_online(server);
 
 	if (online == server->devices)
@@ -224,7 +234,8 @@ static void server_announce(struct server *server)
 static void server_report(struct server *server, unsigned index)
 {
 	enum bus_state state = device_state(server->device[index]);
-	const char *why = bus_last_error(server->bus);
+	const char *why = device_last_error(server->device[index]);
+	uint64_t root = tree_root(forest_tree(server->forest, index));
 
 	if (state == server->told[index])
 		return;
@@ -236,13 +247,16 @@ static void server_report(struct server *server, unsigned index)
 		/* At the start nothing has gone yet. */
 		if (!*why)
 			return;
+		forest_failed(server->forest, root, "", ACCESS_LINE, -ENODEV, why);
 		if (index == 0)
 			log_print("%s", why);
 		break;
 	case BUS_SILENT:
+		forest_failed(server->forest, root, "", ACCESS_LINE, -ETIMEDOUT, why);
 		log_print("%s", why);
 		break;
 	case BUS_ONLINE:
+		forest_succeeded(server->forest, root, ACCESS_LINE);
 		if (server->devices == 1)
 			log_print("%s is online", server->service->options->device);
 		else

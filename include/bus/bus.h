@@ -17,7 +17,6 @@
 #ifndef BMSFS_BUS_BUS_H
 #define BMSFS_BUS_BUS_H
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -30,6 +29,8 @@
 struct bus;
 struct peer;
 struct trace;
+
+#define BUS_REASON_MAX 256 /* bytes of a sentence on a failure, NUL included */
 
 struct bus_config {
 	int64_t timeout; /* ns to the first byte of a reply; 350 ms by the manufacturer's manual */
@@ -164,13 +165,10 @@ uint32_t bus_baud(const struct bus *bus);
 const uint64_t *bus_counters(const struct bus *bus);
 const struct trace *bus_trace(const struct bus *bus);
 
-/* What went wrong last and what to do about it, one sentence, or "". */
-const char *bus_last_error(const struct bus *bus);
-
-/* Of several BMSs the sentence begins with the address of @peer; NULL: it is about the line. */
-void bus_explain(struct bus *bus, const struct peer *peer, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-void bus_vexplain(struct bus *bus, const struct peer *peer, const char *format, va_list args)
-	__attribute__((format(printf, 3, 0)));
+/*
+ * Why the last transaction with this peer failed, or its last attempt, or the line: "problem; remedy"
+ * without the name of the instruction; "" if nothing has failed.
+ */
+const char *peer_last_error(const struct peer *peer);
 
 #endif

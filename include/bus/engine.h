@@ -89,7 +89,6 @@ struct bus {
 	int64_t wake;
 	int64_t ran, appointment; /* the last turn, and when it wanted the next one */
 	uint64_t counter[BUS_COUNTERS];
-	char error[256];
 	struct trace trace;
 };
 
@@ -114,6 +113,10 @@ int64_t exchange_due(const struct bus *bus);        /* of the phase */
 
 /* bus.c */
 void bus_finish(struct bus *bus, int error, const struct sample *sample);
+
+/* Sets peer_last_error() of @peer, or of all with NULL. */
+void bus_explain(struct bus *bus, const struct peer *peer, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 void bus_fail_all(struct bus *bus, struct peer *peer, int error); /* NULL: of all peers */
 void bus_tell(struct bus *bus, bool sent, const struct frame *frame, const char *meaning,
 	      int64_t when);

@@ -37,6 +37,8 @@ struct peer {
 	 * BMS is slow, so that a slow one is waited for instead of being asked again and again.
 	 */
 	int64_t timeout, patience;
+
+	char error[BUS_REASON_MAX]; /* see peer_last_error() */
 };
 
 enum peer_heard {

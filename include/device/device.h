@@ -9,9 +9,11 @@
 #ifndef BMSFS_DEVICE_DEVICE_H
 #define BMSFS_DEVICE_DEVICE_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/queue.h>
 
 #include "bus/bus.h"
@@ -107,7 +109,7 @@ struct device_write {
 	int64_t deadline;
 	/*
 	 * @error is 0 when reading back agrees, and the BMS confirmed or held another value before, else
-	 *	-EINVAL      contradicts another setting (bus_last_error() names it)
+	 *	-EINVAL      contradicts another setting
 	 *	-EREMOTEIO   the BMS refused
 	 *	-EIO         reading back differs
 	 *	-ETIMEDOUT, -ENODEV, -EIO, -EOPNOTSUPP   as a query; the setting may be old or new
@@ -117,9 +119,21 @@ struct device_write {
 
 	/* Set by the device. */
 	char before[VALUE_TEXT_MAX], after[VALUE_TEXT_MAX]; /* as the BMS reported; "" if unknown */
-	bool sent; /* a byte of the SET may be on the wire */
+	bool sent;                   /* a byte of the SET may be on the wire */
+	char reason[BUS_REASON_MAX]; /* of a failure: "problem; remedy"; "" if it is not known */
 	TAILQ_ENTRY(device_write) entry;
 };
+
+/* Sets write->reason. */
+__attribute__((format(printf, 2, 3))) static inline void write_explain(struct device_write *write,
+								       const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(write->reason, sizeof(write->reason), format, args);
+	va_end(args);
+}
 
 /* How many units, cells and sensors there are. Forgotten with the identity. */
 struct shape {
@@ -193,9 +207,15 @@ const struct instruction_table *device_table(const struct device *device);
 const struct device_config *device_config(const struct device *device);
 struct bus *device_bus(const struct device *device);
 
-/* What went wrong, for bus_last_error(). */
-void device_explain(const struct device *device, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+/*
+ * Why device_sample() fails for a call of that freshness: "problem; remedy", "" if it is not known.
+ * @size: BUS_REASON_MAX is enough for any.
+ */
+void device_reason(const struct device *device, unsigned row, const struct freshness *fresh,
+		   char *reason, size_t size);
+
+/* Why the BMS, or the line, failed last; see peer_last_error(). */
+const char *device_last_error(const struct device *device);
 enum bus_state device_state(const struct device *device);
 
 /*

@@ -27,6 +27,7 @@ struct slot {
 	int64_t unknown_until;  /* the BMS does not know this instruction */
 	unsigned unknown_times; /* ... as was found so often, one time after the other */
 	char *log;              /* of a consuming row */
+	char *reason;           /* of error, allocated; NULL if it is not known */
 	struct sample sample;
 };
 
@@ -69,6 +70,7 @@ struct device {
 	struct device_writes writes;
 	int away; /* why the whole BMS could not be asked, the last time it could not; 0 since it answers */
 	int64_t away_since;
+	char away_reason[BUS_REASON_MAX];
 	struct job job;
 	int64_t wrote;     /* when the last SET ended; samples asked for before it answer nobody */
 	struct slot *slot; /* one per row */
@@ -86,7 +88,8 @@ void device_drop(struct device *device, unsigned row); /* what was known of it i
 void device_review(struct device *device); /* much has changed: who has all that he needs? */
 void device_tell(struct device *device);   /* ... and tells them */
 
-void device_explain_deadline(const struct device *device, const char *what);
+/* The sentence for a call whose deadline is over. */
+void deadline_reason(const struct device *device, char *reason, size_t size);
 
 /* identity.c */
 extern const struct peer_observer identity_observer;

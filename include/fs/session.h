@@ -13,7 +13,6 @@
 #include "tree/forest.h"
 
 #define ARMED_MAX    1024
-#define FS_PATH_MAX  128
 #define FS_READ_MAX  65536
 #define FS_SCRATCH   262144
 #define FS_FOR_LONG  86400.0 /* seconds an attribute or entry is good for when it is settled */
@@ -42,11 +41,13 @@ struct handle {
 	struct fs *fs;
 	struct branch *branch;
 	uint64_t ino;
-	bool lengthy;  /* a TREE_LONG: the text was made when it was opened and stays */
-	bool patient;  /* a signal does not end its reads */
-	bool rendered; /* the text, or the error, is what it read last */
+	bool lengthy;     /* a TREE_LONG: the text was made when it was opened and stays */
+	bool patient;     /* a signal does not end its reads */
+	bool about_mount; /* bus/last_error shows no failed read of it */
+	bool rendered;    /* the text, or the error, is what it read last */
 	int error;
-	char *text; /* allocated */
+	uint32_t revision; /* tree_revision() of what it read last */
+	char *text;        /* allocated */
 	size_t size;
 	struct held held;
 
@@ -174,7 +175,14 @@ void piece_tell(fuse_req_t req, uint64_t ino, const char *what, size_t size, off
 void answer_tell(const struct fs *fs, uint64_t ino, const char *answer);
 void reply_error(fuse_req_t req, uint64_t ino, int error); /* 0 or -errno */
 void reply_text(fuse_req_t req, uint64_t ino, const char *text, size_t size);
-const char *error_words(int error); /* of -errno */
+
+/*
+ * A failure with -errno that bus/last_error is to show. @reason: "problem; remedy"; "": what @error
+ * says. reply_failure() answers the request, too.
+ */
+void failure_record(struct fs *fs, uint64_t ino, enum access access, int error, const char *reason);
+void reply_failure(fuse_req_t req, uint64_t ino, enum access access, int error, const char *reason);
+const char *error_words(int error, const char *reason); /* @reason, or what -errno says */
 
 /* attr.c. @handle is the file that was asked about, or NULL if it was the inode. */
 int attr_fill(struct fs *fs, uint64_t ino, const struct handle *handle, struct stat *attr);
@@ -200,7 +208,7 @@ void handle_free(struct handle *handle);
 struct parked *parked_new(fuse_req_t req, uint64_t ino, enum parked_kind kind,
 			  const struct fuse_file_info *info);
 void parked_free(struct parked *parked);
-void parked_fail(struct parked *parked, int error);
+void parked_fail(struct parked *parked, int error, const char *reason);
 
 /* Answers a parked request because the server ends or its file is gone. */
 void parked_abandon(struct parked *parked);

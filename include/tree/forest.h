@@ -8,7 +8,8 @@
 
 #include "tree/tree.h"
 
-#define FOREST_MAX 16 /* trees */
+#define FOREST_MAX      16  /* trees */
+#define FOREST_PATH_MAX 128 /* bytes of a path */
 
 struct forest;
 
@@ -34,6 +35,15 @@ int forest_stat(const struct forest *forest, uint64_t ino, struct tree_stat *sta
 ssize_t forest_xattr(const struct forest *forest, uint64_t ino, const char *name, char *text,
 		     size_t size);
 ssize_t forest_xattrs(const struct forest *forest, uint64_t ino, char *names, size_t size);
+
+/*
+ * Records a failure with -errno @err for bus/last_error; see tree/last_error.h. @name is that of an
+ * entry of the directory @ino, or "". @reason: "problem; remedy".
+ */
+void forest_failed(struct forest *forest, uint64_t ino, const char *name, enum access access,
+		   int err, const char *reason);
+void forest_succeeded(struct forest *forest, uint64_t ino, enum access access);
+
 void forest_path(const struct forest *forest, uint64_t ino, char *path, size_t size);
 
 #endif

@@ -138,6 +138,7 @@ struct node {
 	 * beside its sources.
 	 */
 	int (*print)(const struct view *view, struct text *text);
+	uint32_t (*revision)(const struct tree *tree); /* see tree_revision() */
 	bool always;
 	enum uevent_line uevent;
 	void (*rows)(const struct tree *tree, struct row_set *rows);
@@ -172,6 +173,7 @@ struct binding {
 struct tree {
 	struct device *device;
 	const struct instruction_table *table;
+	const struct last_error *last_error;
 	char name[TREE_NAME_MAX];
 	unsigned number; /* among several, from 1; or 0 */
 	struct binding binding[DIRS][NODE_MAX];

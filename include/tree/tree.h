@@ -14,10 +14,12 @@
 #include <sys/types.h>
 
 #include "device/device.h"
+#include "tree/last_error.h"
 
-#define TREE_ROOT     1 /* FUSE_ROOT_ID: the root of the mount */
-#define TREE_NAME_MAX 32
-#define TREE_TEXT_MAX (1 << 21) /* longest text of a file, which is bus/trace */
+#define TREE_ROOT       1 /* FUSE_ROOT_ID: the root of the mount */
+#define TREE_NAME_MAX   32
+#define TREE_REASON_MAX (BUS_REASON_MAX + 8)
+#define TREE_TEXT_MAX   (1 << 21) /* longest text of a file, which is bus/trace */
 
 struct tree;
 
@@ -32,9 +34,10 @@ struct tree_stat {
 	enum tree_kind kind;
 	mode_t mode; /* type and permissions: 0755, 0644, 0444, 0400 */
 	uint32_t size;
-	int64_t sampled; /* when the oldest sample shown was asked for; 0 for never */
-	bool timed;      /* it shows samples at all; else its times are those of the mount */
-	bool patient;    /* under class/: as in sysfs, no signal ends a read that waits */
+	int64_t sampled;  /* when the oldest sample shown was asked for; 0 for never */
+	bool timed;       /* it shows samples at all; else its times are those of the mount */
+	bool patient;     /* under class/: as in sysfs, no signal ends a read that waits */
+	bool about_mount; /* under bus/: bus/last_error shows no failed read of these files */
 };
 
 /*
@@ -43,6 +46,9 @@ struct tree_stat {
  */
 int tree_new(struct tree **tree, struct device *device, const char *name, unsigned number);
 void tree_free(struct tree *tree);
+
+/* The record that bus/last_error shows; it stays the caller's. NULL, the default: nothing failed. */
+void tree_set_last_error(struct tree *tree, const struct last_error *last_error);
 
 struct device *tree_device(const struct tree *tree);
 uint64_t tree_root(const struct tree *tree);
@@ -84,9 +90,26 @@ ssize_t tree_render(struct tree *tree, uint64_t ino, const struct freshness *fre
 		    size_t size);
 
 /*
+ * Why tree_render() failed with @err for @fresh: "problem; remedy", or "" if @err says it all. Under
+ * class/ also "" if the value is merely not defined, or not supported. @size: TREE_REASON_MAX is
+ * enough for any.
+ */
+void tree_reason(const struct tree *tree, uint64_t ino, const struct freshness *fresh, int err,
+		 char *reason, size_t size);
+
+/* Why a file cannot be written: "problem; remedy". */
+const char *tree_read_only_reason(const struct tree *tree, uint64_t ino);
+
+/*
+ * 0 if equal texts mean an unchanged file. A text that contains an age changes with time alone; then
+ * the file is unchanged while this number, which is not 0, stays the same.
+ */
+uint32_t tree_revision(const struct tree *tree, uint64_t ino);
+
+/*
  * Reads what was written to a file and fills write->row and write->setting. Returns 0, -EACCES if
- * the file cannot be written, -EINVAL or -ERANGE as setting_parse(), with a sentence in
- * bus_last_error().
+ * the file cannot be written, -EINVAL or -ERANGE as setting_parse(), with the sentence in
+ * write->reason.
  */
 int tree_accept(const struct tree *tree, uint64_t ino, const char *text, size_t size,
 		struct device_write *write);

@@ -2,10 +2,10 @@
 /* The transactions of the bus: the queue, the turn of the loop, and what is shown of it. */
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/utf8.h"
 #include "bus/engine.h"
 
 int bus_new(struct bus **bus, struct link *link, const struct instruction_table *table,
@@ -266,28 +266,23 @@ const struct trace *bus_trace(const struct bus *bus)
 	return &bus->trace;
 }
 
-const char *bus_last_error(const struct bus *bus)
+const char *peer_last_error(const struct peer *peer)
 {
-	return bus->error;
-}
-
-void bus_vexplain(struct bus *bus, const struct peer *peer, const char *format, va_list args)
-{
-	int used = 0;
-
-	if (peer && bus->crowded)
-		used = snprintf(bus->error, sizeof(bus->error), "address %u: ", peer->address);
-	vsnprintf(bus->error + used, sizeof(bus->error) - (size_t)used, format, args);
-	utf8_clean(bus->error);
+	return peer->error;
 }
 
 void bus_explain(struct bus *bus, const struct peer *peer, const char *format, ...)
 {
+	char sentence[BUS_REASON_MAX];
+	struct peer *concerned;
 	va_list args;
 
 	va_start(args, format);
-	bus_vexplain(bus, peer, format, args);
+	vsnprintf(sentence, sizeof(sentence), format, args);
 	va_end(args);
+	TAILQ_FOREACH (concerned, &bus->peers, entry)
+		if (!peer || concerned == peer)
+			snprintf(concerned->error, sizeof(concerned->error), "%s", sentence);
 }
 
 void bus_tell(struct bus *bus, bool sent, const struct frame *frame, const char *meaning,

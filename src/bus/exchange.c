@@ -37,8 +37,8 @@ static void try_failed(struct bus *bus, int error, int64_t now)
 static void try_unfit(struct bus *bus, const char *reason, int64_t now)
 {
 	bus->counter[BUS_UNFIT]++;
-	bus_explain(bus, bus->current->peer, "%s: the reply does not fit: %s",
-		    bus->current->row->mnemonic, reason);
+	bus_explain(bus, bus->current->peer,
+		    "the reply does not fit: %s; bus/trace shows its frames", reason);
 	trace_end(&bus->trace, TRACE_UNFIT, reason, now);
 	try_failed(bus, -EIO, now);
 }
@@ -54,8 +54,8 @@ static void reply_over(struct bus *bus)
 			t->silent = false;
 			return;
 		}
-		bus_explain(bus, t->peer, "%s%s%s: the BMS refused (%s)", t->row->mnemonic,
-			    t->set ? " " : "", t->set ? t->value : "", bus->reply.sample.text);
+		bus_explain(bus, t->peer, "the BMS refused%s%s (%s)", t->set ? " " : "",
+			    t->set ? t->value : "", bus->reply.sample.text);
 		bus_finish(bus, -EREMOTEIO, NULL);
 		return;
 	}
@@ -291,8 +291,7 @@ static void foreign_request(struct bus *bus, const struct frame *frame, int64_t 
 		peer_overhears(peer, now);
 	if (bus->phase == PHASE_REPLY) {
 		bus_explain(bus, bus->current->peer,
-			    "another master spoke while %s was being answered",
-			    bus->current->row->mnemonic);
+			    "another master spoke before the reply was complete");
 		try_failed(bus, -EIO, now);
 	}
 	bus->phase = PHASE_REST;
@@ -430,15 +429,15 @@ void exchange_timer(struct bus *bus, int64_t now)
 	}
 	bus->counter[BUS_TIMEOUTS]++;
 	if (line_damaged(bus)) {
-		bus_explain(bus, bus->current->peer, "%s: the reply was damaged or cut off",
-			    bus->current->row->mnemonic);
+		bus_explain(bus, bus->current->peer,
+			    "the reply was damaged or cut off; check the wires and their shield");
 		trace_end(&bus->trace, TRACE_DAMAGED, NULL, now);
 		try_failed(bus, -EIO, now);
 		return;
 	}
 	trace_end(&bus->trace, TRACE_TIMEOUT, NULL, now);
-	bus_explain(bus, bus->current->peer, "%s: no answer within %.2f s",
-		    bus->current->row->mnemonic,
+	bus_explain(bus, bus->current->peer,
+		    "no answer within %.2f s; check the cable and the power of the BMS",
 		    (double)bus->current->peer->patience / NSEC_PER_SEC);
 	try_failed(bus, -ETIMEDOUT, now);
 }
@@ -451,22 +450,22 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 
 	if (damaged && bus_baud(bus))
 		bus_explain(
-			bus, NULL,
+			bus, peer,
 			"what comes from address %u makes no frames at %u baud: check the wires A "
 			"and B, and the option baud, which bmsfs --probe finds",
 			peer->address, bus_baud(bus));
 	else if (damaged)
-		bus_explain(bus, NULL,
+		bus_explain(bus, peer,
 			    "what comes from address %u makes no frames: is it a BMS by REC, and "
 			    "the other end at its rate?",
 			    peer->address);
 	else if (bus_baud(bus))
-		bus_explain(bus, NULL,
+		bus_explain(bus, peer,
 			    "nobody answers at address %u, %u baud: check the cable, the power of "
 			    "its BMS side, and baud and address, which bmsfs --probe finds",
 			    peer->address, bus_baud(bus));
 	else
-		bus_explain(bus, NULL,
+		bus_explain(bus, peer,
 			    "nobody answers at address %u: check the option address, which bmsfs "
 			    "--probe finds",
 			    peer->address);
@@ -533,10 +532,10 @@ static bool try_send(struct bus *bus, int64_t now)
 		return true;
 	}
 	if (t->peer->roams && !t->set && t->row->header == HEADER_UNITS) {
-		bus_explain(bus, NULL,
-			    "%s: the units of the master at address %u answer with addresses of "
-			    "their own: mount it without other addresses",
-			    t->row->mnemonic, t->peer->address);
+		bus_explain(bus, t->peer,
+			    "the units of the master at address %u answer with addresses of their "
+			    "own; mount it without other addresses",
+			    t->peer->address);
 		bus_finish(bus, -EIO, NULL);
 		return true;
 	}

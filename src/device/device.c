@@ -56,8 +56,10 @@ void device_free(struct device *device)
 {
 	if (!device)
 		return;
-	for (size_t row = 0; row < device->table->rows; row++)
+	for (size_t row = 0; row < device->table->rows; row++) {
 		free(device->slot[row].log);
+		free(device->slot[row].reason);
+	}
 	free(device->slot);
 	free(device);
 }
@@ -347,6 +349,8 @@ static void slot_fail(struct device *device, unsigned row, int error)
 	else if (unknown)
 		error = -EOPNOTSUPP;
 	slot->error = error;
+	free(slot->reason);
+	slot->reason = strdup(peer_last_error(device->peer));
 	slot->failed = bus_now(device->bus);
 	if (error == -EOPNOTSUPP) {
 		slot->unknown_until = slot->failed + DEVICE_UNKNOWN_TIME;
@@ -354,11 +358,36 @@ static void slot_fail(struct device *device, unsigned row, int error)
 	}
 }
 
-void device_explain_deadline(const struct device *device, const char *what)
+void deadline_reason(const struct device *device, char *reason, size_t size)
 {
-	device_explain(device, "%s: no answer within the deadline of %g s%s", what,
-		       (double)device->config.deadline / NSEC_PER_SEC,
-		       bus_shared(device->bus) ? ", while another master uses the line" : "");
+	snprintf(reason, size, "no answer within the deadline of %g s%s",
+		 (double)device->config.deadline / NSEC_PER_SEC,
+		 bus_shared(device->bus) ? ", while another master uses the line" : "");
+}
+
+void device_reason(const struct device *device, unsigned row, const struct freshness *fresh,
+		   char *reason, size_t size)
+{
+	const struct slot *slot = &device->slot[row];
+	int64_t since = shared_since(device, fresh);
+	const char *known = NULL;
+
+	if (device_knows_not(device, row))
+		known = "this BMS does not answer this instruction; bmsfs tries it again after 10 "
+			"minutes";
+	else if (slot->error && slot->failed >= since)
+		known = slot->reason ? slot->reason : "";
+	else if (device->away && device->away_since >= since)
+		known = device->away_reason;
+	if (known)
+		snprintf(reason, size, "%s", known);
+	else
+		deadline_reason(device, reason, size);
+}
+
+const char *device_last_error(const struct device *device)
+{
+	return peer_last_error(device->peer);
 }
 
 void device_overwrite(struct device *device)
@@ -419,18 +448,10 @@ static void query_done(struct transaction *transaction, int error, const struct 
 /* Over its deadline: its caller is answered, whatever the bus is doing. */
 static void query_expire(struct device *device, struct device_query *query)
 {
-	const char *missing = NULL;
-
 	query_finish(device, query);
-	row_set_foreach (row, &query->need) {
-		if (row_answered(device, row, &query->fresh))
-			continue;
-		if (!missing)
-			missing = device->table->row[row].file;
-		if (!row_missed(device, row))
+	row_set_foreach (row, &query->need)
+		if (!row_answered(device, row, &query->fresh) && !row_missed(device, row))
 			slot_unwant(device, row);
-	}
-	device_explain_deadline(device, missing ? missing : "a value");
 }
 
 void device_run(struct device *device)
@@ -470,15 +491,6 @@ const struct device_config *device_config(const struct device *device)
 struct bus *device_bus(const struct device *device)
 {
 	return device->bus;
-}
-
-void device_explain(const struct device *device, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	bus_vexplain(device->bus, device->peer, format, args);
-	va_end(args);
 }
 
 enum bus_state device_state(const struct device *device)

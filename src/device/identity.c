@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /* Who the BMS is, and what follows from that: its model, and how many units, cells and sensors. */
+#include <stdio.h>
 #include <string.h>
 
 #include "device/engine.h"
@@ -89,6 +90,8 @@ static void peer_lost(void *user, int error)
 
 	device->away = error;
 	device->away_since = bus_now(device->bus);
+	snprintf(device->away_reason, sizeof(device->away_reason), "%s",
+		 peer_last_error(device->peer));
 	forget(device);
 	device_review(device);
 	device_tell(device);

@@ -40,6 +40,29 @@ static void write_tell(struct device *device, struct device_write *write, int er
 	write->done(write, error);
 }
 
+/* Adds what the BMS may hold after a failure: the value before and the value written. */
+static void explain_doubt(struct device_write *write)
+{
+	size_t used = strlen(write->reason);
+
+	if (write->sent)
+		snprintf(write->reason + used, sizeof(write->reason) - used,
+			 "; it was %s and may be %s now",
+			 *write->before ? write->before : "unknown", write->setting.text);
+}
+
+/* Why asking for @row, or setting it, failed just now: as it came from the bus. */
+static void explain_row(struct device *device, unsigned row, int error)
+{
+	struct device_write *write = device->job.write;
+	bool other = row != write->row;
+
+	write_explain(write, "%s%s%s", other ? device->table->row[row].file : "", other ? ": " : "",
+		      peer_last_error(device->peer));
+	if (error != -EREMOTEIO)
+		explain_doubt(write);
+}
+
 static void job_finish(struct device *device, int error)
 {
 	struct device_write *write = device->job.write;
@@ -111,7 +134,7 @@ static void number_text(const struct device *device, unsigned row, char text[VAL
  */
 static int pair_check(const struct device *device, unsigned other, int step, bool or_equal)
 {
-	const struct device_write *write = device->job.write;
+	struct device_write *write = device->job.write;
 	bool known = job_has(device, write->row);
 	double limit = number_of(device, other);
 	double wanted = write->setting.number, before = number_of(device, write->row);
@@ -123,10 +146,9 @@ static int pair_check(const struct device *device, unsigned other, int step, boo
 	if (!violated || (known && (or_equal ? was > 0 : was >= 0) && wrong <= was))
 		return 0;
 	number_text(device, other, text);
-	device_explain(device, "%s: %s is refused because it must be %s%s %s, which is %s",
-		       device->table->row[write->row].file, write->setting.text,
-		       step < 0 ? "above" : "below", or_equal ? " or equal to" : "",
-		       device->table->row[other].file, text);
+	write_explain(write, "%s is refused because it must be %s%s %s, which is %s",
+		      write->setting.text, step < 0 ? "above" : "below",
+		      or_equal ? " or equal to" : "", device->table->row[other].file, text);
 	return -EINVAL;
 }
 
@@ -188,10 +210,12 @@ static void job_read(struct device *device)
 static void operand_read(struct device *device, unsigned row, int error)
 {
 	/* A neighbour that this BMS does not know, asked twice, is none: the next takes its place. */
-	if (error && (row == device->job.write->row || !device_knows_not(device, row)))
+	if (error && (row == device->job.write->row || !device_knows_not(device, row))) {
+		explain_row(device, row, error);
 		job_finish(device, device->slot[row].error);
-	else
+	} else {
 		job_read(device);
+	}
 }
 
 static void set_done(struct device *device, int error)
@@ -204,6 +228,8 @@ static void set_done(struct device *device, int error)
 	job->confirmed = error == 0;
 	if (error == -EREMOTEIO || error == -ENODEV || !sent ||
 	    !readable(device, job->write->row)) {
+		if (error)
+			explain_row(device, job->write->row, error);
 		job_finish(device, error);
 		return;
 	}
@@ -219,6 +245,7 @@ static void checked(struct device *device, int error)
 	bool stands;
 
 	if (error) {
+		explain_row(device, write->row, error);
 		job_finish(device, device->slot[write->row].error);
 		return;
 	}
@@ -234,11 +261,11 @@ static void checked(struct device *device, int error)
 		job->step = JOB_SET;
 		return;
 	}
-	device_explain(device, "%s: %s was written, but the BMS says %s%s", row->file,
-		       write->setting.text, write->after,
-		       strlen(write->setting.text) > strlen(write->after)
-			       ? "; write no more digits than it shows"
-			       : "");
+	write_explain(write, "%s was written, but the BMS says %s%s", write->setting.text,
+		      write->after,
+		      strlen(write->setting.text) > strlen(write->after)
+			      ? "; write no more digits than it shows"
+			      : "");
 	job_finish(device, job->confirmed || !stands ? -EIO : -ETIMEDOUT);
 }
 
@@ -305,6 +332,7 @@ void job_restart(struct device *device)
 void device_write(struct device *device, struct device_write *write)
 {
 	write->before[0] = write->after[0] = '\0';
+	write->reason[0] = '\0';
 	write->sent = false;
 	if (!write->deadline)
 		write->deadline = bus_now(device->bus) + device->config.deadline;
@@ -346,7 +374,8 @@ static void write_expire(struct device *device, struct device_write *write)
 		    bus_withdraw(device->bus, &job->transaction))
 			job_finish(device, 0);
 	}
-	device_explain_deadline(device, device->table->row[write->row].file);
+	deadline_reason(device, write->reason, sizeof(write->reason));
+	explain_doubt(write);
 	write_tell(device, write, -ETIMEDOUT);
 }
 

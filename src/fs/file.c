@@ -11,6 +11,10 @@
 
 #include "fs/session.h"
 
+#define ENDED       "the mount ended before the BMS answered"
+#define INTERRUPTED "a signal ended the read; read the file again"
+#define PAGE_CACHE  "sendfile(), splice() and mmap() tear values; use read()"
+
 static void opened(fuse_req_t req, struct handle *handle, const struct fuse_file_info *info)
 {
 	answer_tell(handle->fs, handle->ino, "ok");
@@ -72,8 +76,34 @@ void parked_free(struct parked *parked)
 	free(parked);
 }
 
-void parked_fail(struct parked *parked, int error)
+static enum access parked_access(const struct parked *parked)
 {
+	switch (parked->kind) {
+	case PARKED_OPEN:
+	case PARKED_READ:
+		return ACCESS_READ;
+	case PARKED_WRITE:
+	case PARKED_FLUSH:
+		break;
+	}
+	return ACCESS_WRITE;
+}
+
+/*
+ * Programs read all of class/, and most of it is not defined at some time: bus/last_error shows that
+ * only if there is a reason behind it.
+ */
+static bool is_recorded(const struct handle *handle, enum access access, const char *reason)
+{
+	return access == ACCESS_WRITE || (!handle->about_mount && (*reason || !handle->patient));
+}
+
+void parked_fail(struct parked *parked, int error, const char *reason)
+{
+	enum access access = parked_access(parked);
+
+	if (is_recorded(parked->handle, access, reason))
+		failure_record(parked->fs, parked->ino, access, error, reason);
 	reply_error(parked->req, parked->ino, error);
 	/* A file that cannot be opened will not be released either. */
 	if (parked->kind == PARKED_OPEN)
@@ -90,7 +120,7 @@ void parked_abandon(struct parked *parked)
 		return;
 	}
 	device_query_cancel(parked->handle->branch->device, &parked->query);
-	parked_fail(parked, -ENODEV);
+	parked_fail(parked, -ENODEV, ENDED);
 }
 
 static void serve(fuse_req_t req, const struct handle *handle, size_t size, off_t offset)
@@ -113,6 +143,7 @@ static int keep(struct handle *handle, char *text, ssize_t length)
 	handle->size = length < 0 ? 0 : (size_t)length;
 	handle->error = length < 0 ? (int)length : 0;
 	handle->rendered = true;
+	handle->revision = tree_revision(handle->branch->tree, handle->ino);
 	return handle->error;
 }
 
@@ -158,11 +189,15 @@ static void read_answer(struct parked *parked)
 	char *text = NULL;
 	ssize_t length = render(parked, &text);
 	int error = keep(parked->handle, text, length);
+	char reason[TREE_REASON_MAX];
 
 	if (error) {
-		parked_fail(parked, error);
+		tree_reason(parked->handle->branch->tree, parked->ino, &parked->query.fresh, error,
+			    reason, sizeof(reason));
+		parked_fail(parked, error, reason);
 		return;
 	}
+	forest_succeeded(parked->fs->forest, parked->ino, ACCESS_READ);
 	if (parked->kind == PARKED_OPEN)
 		opened(parked->req, parked->handle, &parked->info);
 	else
@@ -182,7 +217,7 @@ static void read_interrupted(fuse_req_t req, void *user)
 
 	(void)req;
 	device_query_cancel(parked->handle->branch->device, &parked->query);
-	parked_fail(parked, -EINTR);
+	parked_fail(parked, -EINTR, INTERRUPTED);
 }
 
 /* Asks the device for what a file is made of, and then read_answer(). */
@@ -245,6 +280,11 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		handle = calloc(1, sizeof(*handle));
 	if (!error && !handle)
 		error = -ENOMEM;
+	if (error == -EACCES) {
+		reply_failure(req, ino, ACCESS_WRITE, error,
+			      tree_read_only_reason(branch_of(fs, ino)->tree, ino));
+		return;
+	}
 	if (error) {
 		reply_error(req, ino, error);
 		return;
@@ -253,6 +293,7 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	handle->branch = branch_of(fs, ino);
 	handle->ino = ino;
 	handle->patient = stat.patient;
+	handle->about_mount = stat.about_mount;
 	handle->held.opener = fuse_req_ctx(req)->pid;
 	TAILQ_INSERT_TAIL(&fs->handles, handle, entry);
 	info->fh = (uintptr_t)handle;
@@ -262,6 +303,13 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		open_long(req, ino, info);
 	else
 		opened(req, handle, info);
+}
+
+static void refuse_read(fuse_req_t req, const struct handle *handle, int error, const char *reason)
+{
+	if (is_recorded(handle, ACCESS_READ, reason))
+		failure_record(handle->fs, handle->ino, ACCESS_READ, error, reason);
+	reply_error(req, handle->ino, error);
 }
 
 /*
@@ -276,9 +324,9 @@ void file_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
 	piece_tell(req, ino, "read", size, offset,
 		   info->lock_owner ? "" : " through the page cache");
 	if (!info->lock_owner)
-		reply_error(req, ino, -EINVAL);
+		refuse_read(req, handle, -EINVAL, PAGE_CACHE);
 	else if (fuse_req_interrupted(req) && !handle->patient)
-		reply_error(req, ino, -EINTR);
+		refuse_read(req, handle, -EINTR, INTERRUPTED);
 	else if (handle->lengthy || (offset > 0 && handle->rendered && !handle->error))
 		serve(req, handle, size, offset);
 	else

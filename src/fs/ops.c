@@ -84,12 +84,15 @@ static void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int wh
 	(void)info;
 	request_tell(req, ino, "change attributes of", "");
 	error = forest_stat(fs_of(req)->forest, ino, &stat);
-	if (!error && what & FUSE_SET_ATTR_SIZE)
-		error = stat.mode & 0222 ? 0 : -EACCES;
-	else if (!error && what & refused)
-		error = -EPERM;
 	if (error)
 		reply_error(req, ino, error);
+	else if (what & FUSE_SET_ATTR_SIZE && !(stat.mode & 0222))
+		reply_failure(req, ino, ACCESS_WRITE, -EACCES,
+			      tree_read_only_reason(branch_of(fs_of(req), ino)->tree, ino));
+	else if (what & refused && !(what & FUSE_SET_ATTR_SIZE))
+		reply_failure(req, ino, ACCESS_CHANGE, -EPERM,
+			      "mode, owner and times cannot be changed; the options user and gid "
+			      "of bmsfs say who may write");
 	else
 		reply_attr(req, ino, NULL);
 }
@@ -196,13 +199,24 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	(void)mode;
 	(void)info;
 	request_tell(req, parent, "create", name);
+	forest_failed(fs_of(req)->forest, parent, name, ACCESS_CHANGE, -EACCES,
+		      "there is no such file, and none can be created; ls shows the files");
 	reply_error(req, parent, -EACCES);
 }
 
-static void refuse(fuse_req_t req, fuse_ino_t ino, const char *what, const char *detail)
+/* Refuses to do @what to the entry @name of a directory. */
+static void refuse(fuse_req_t req, fuse_ino_t parent, const char *what, const char *name)
 {
-	request_tell(req, ino, what, detail);
-	reply_error(req, ino, -EPERM);
+	request_tell(req, parent, what, name);
+	forest_failed(fs_of(req)->forest, parent, name, ACCESS_CHANGE, -EPERM,
+		      "names cannot be created, removed or changed in this mount");
+	reply_error(req, parent, -EPERM);
+}
+
+static void refuse_xattr(fuse_req_t req, fuse_ino_t ino, const char *what, const char *name)
+{
+	request_tell(req, ino, what, name);
+	reply_failure(req, ino, ACCESS_CHANGE, -EPERM, "extended attributes cannot be changed");
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
@@ -245,8 +259,8 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_
 
 static void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
-	(void)parent;
-	refuse(req, ino, "link", name);
+	(void)ino;
+	refuse(req, parent, "link", name);
 }
 
 static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value,
@@ -255,12 +269,12 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const 
 	(void)value;
 	(void)size;
 	(void)flags;
-	refuse(req, ino, "setxattr", name);
+	refuse_xattr(req, ino, "setxattr", name);
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
-	refuse(req, ino, "removexattr", name);
+	refuse_xattr(req, ino, "removexattr", name);
 }
 
 const struct fuse_lowlevel_ops fs_ops = {

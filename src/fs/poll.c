@@ -35,10 +35,13 @@ static bool changed(const struct handle *handle)
 {
 	const struct freshness any = { .call = 0 };
 	struct fs *fs = handle->fs;
+	uint32_t revision = tree_revision(handle->branch->tree, handle->ino);
 	ssize_t length;
 
 	if (!handle->rendered)
 		return true;
+	if (revision)
+		return revision != handle->revision;
 	if (unknown(handle->branch->device, &handle->needs))
 		return false;
 	length = tree_render(handle->branch->tree, handle->ino, &any, fs->scratch,

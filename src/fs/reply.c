@@ -5,33 +5,34 @@
 
 #include "fs/session.h"
 
-const char *error_words(int error)
+const char *error_words(int error, const char *reason)
 {
 	static const char *const words[] = {
-		[EINVAL] = "it contradicts another setting",
-		[ERANGE] = "out of range",
-		[EACCES] = "it cannot be written",
+		[EINVAL] = "the value is not valid; getfattr -d shows type and range",
+		[ERANGE] = "the value is out of range; getfattr -d shows the range",
+		[EACCES] = "the file is read-only",
 		[EPERM] = "not permitted",
 		[EREMOTEIO] = "the BMS refused",
-		[ETIMEDOUT] = "the BMS did not answer",
-		[ENODEV] = "there is no link to the BMS",
-		[EIO] = "the answer cannot be trusted, or reading back differs",
-		[ENODATA] = "there is no such value now",
-		[EOPNOTSUPP] = "this BMS does not know the instruction",
-		[EINTR] = "interrupted, nothing was sent",
-		[ENOENT] = "there is no such file",
-		[ENOMEM] = "out of memory",
+		[ETIMEDOUT] = "the BMS did not answer; check the cable and the power of the BMS",
+		[ENODEV] = "there is no link to the BMS; bus/state shows the state of the line",
+		[EIO] = "the reply cannot be trusted; bus/trace shows its frames",
+		[ENODATA] = "the value is not defined now; getfattr -d shows the description",
+		[EOPNOTSUPP] = "this BMS does not have this value",
+		[EINTR] = "a signal ended the call; call again",
+		[ENOMEM] = "bmsfs has no memory left; call again",
 	};
 	size_t number = (size_t)-error;
 
+	if (*reason)
+		return reason;
 	return number < sizeof(words) / sizeof(words[0]) && words[number] ? words[number]
-									  : "an error";
+									  : strerror((int)number);
 }
 
 void request_tell(fuse_req_t req, uint64_t ino, const char *what, const char *detail)
 {
 	const struct fs *fs = fs_of(req);
-	char path[FS_PATH_MAX];
+	char path[FOREST_PATH_MAX];
 
 	if (!fs->config.debug)
 		return;
@@ -53,7 +54,7 @@ void piece_tell(fuse_req_t req, uint64_t ino, const char *what, size_t size, off
 
 void answer_tell(const struct fs *fs, uint64_t ino, const char *answer)
 {
-	char path[FS_PATH_MAX];
+	char path[FOREST_PATH_MAX];
 
 	if (!fs->config.debug)
 		return;
@@ -69,6 +70,17 @@ void reply_error(fuse_req_t req, uint64_t ino, int error)
 {
 	answer_tell(fs_of(req), ino, error ? strerrorname_np(-error) : "ok");
 	fuse_reply_err(req, -error);
+}
+
+void failure_record(struct fs *fs, uint64_t ino, enum access access, int error, const char *reason)
+{
+	forest_failed(fs->forest, ino, "", access, error, error_words(error, reason));
+}
+
+void reply_failure(fuse_req_t req, uint64_t ino, enum access access, int error, const char *reason)
+{
+	failure_record(fs_of(req), ino, access, error, reason);
+	reply_error(req, ino, error);
 }
 
 void reply_text(fuse_req_t req, uint64_t ino, const char *text, size_t size)

@@ -27,16 +27,8 @@ static const char not_at_start[] =
 	"a value must be written at offset 0; open the file again or seek to its start";
 static const char unseen[] =
 	"the process of the writer cannot be seen; write the value with a newline at its end";
+static const char ended[] = "the mount ended before the value was set";
 static const char interrupted[] = "a signal came before anything was sent; write the value again";
-
-/* Leaves a sentence in bus/last_error. */
-static void explain(const struct handle *handle, const char *sentence)
-{
-	char path[FS_PATH_MAX];
-
-	tree_path(handle->branch->tree, handle->ino, path, sizeof(path));
-	device_explain(handle->branch->device, "%s: %s", path, sentence);
-}
 
 static void write_log(const struct parked *parked, int error)
 {
@@ -44,7 +36,7 @@ static void write_log(const struct parked *parked, int error)
 	const struct device_write *write = &parked->write;
 	const struct fuse_ctx *who = fuse_req_ctx(parked->req);
 	const char *after = write->after;
-	char name[32], path[FS_PATH_MAX];
+	char name[32], path[FOREST_PATH_MAX];
 
 	caller_name(who->pid, name, sizeof(name));
 	forest_path(fs->forest, parked->ino, path, sizeof(path));
@@ -52,16 +44,17 @@ static void write_log(const struct parked *parked, int error)
 		after = write->setting.text;
 	fs->config.log("uid %u pid %d (%s) set %s %s -> %s%s%s", (unsigned)who->uid, (int)who->pid,
 		       *name ? name : "?", path, *write->before ? write->before : "?", after,
-		       error ? " failed: " : "", error ? error_words(error) : "");
+		       error ? " failed: " : "", error ? error_words(error, write->reason) : "");
 }
 
 void write_abandon(struct parked *parked)
 {
 	bool withdrawn = device_write_cancel(parked->handle->branch->device, &parked->write);
 
+	write_explain(&parked->write, "%s", ended);
 	write_log(parked, -ENODEV);
 	if (withdrawn) {
-		parked_fail(parked, -ENODEV);
+		parked_fail(parked, -ENODEV, ended);
 		return;
 	}
 	reply_error(parked->req, parked->ino, -ENODEV);
@@ -79,9 +72,10 @@ static void write_done(struct device_write *write, int error)
 	}
 	write_log(parked, error);
 	if (error) {
-		parked_fail(parked, error);
+		parked_fail(parked, error, write->reason);
 		return;
 	}
+	forest_succeeded(parked->fs->forest, parked->ino, ACCESS_WRITE);
 	answer_tell(parked->fs, parked->ino, "written");
 	if (parked->completes)
 		parked->handle->held.spent = 0;
@@ -99,9 +93,9 @@ static void write_interrupted(fuse_req_t req, void *user)
 	(void)req;
 	if (!device_write_cancel(parked->handle->branch->device, &parked->write))
 		return;
-	explain(parked->handle, interrupted);
+	write_explain(&parked->write, "%s", interrupted);
 	write_log(parked, -EINTR);
-	parked_fail(parked, -EINTR);
+	parked_fail(parked, -EINTR, interrupted);
 }
 
 /* Checks @text and starts the write job, whose result answers the request. */
@@ -112,7 +106,7 @@ static void store(struct parked *parked, const char *text, size_t size)
 	int err = tree_accept(branch->tree, parked->ino, text, size, write);
 
 	if (!err && fuse_req_interrupted(parked->req)) {
-		explain(parked->handle, interrupted);
+		write_explain(write, "%s", interrupted);
 		err = -EINTR;
 	}
 	if (err) {
@@ -122,7 +116,7 @@ static void store(struct parked *parked, const char *text, size_t size)
 				 (int)size, text);
 			write_log(parked, err);
 		}
-		parked_fail(parked, err);
+		parked_fail(parked, err, write->reason);
 		return;
 	}
 	write->done = write_done;
@@ -140,16 +134,17 @@ static void spend(struct held *held, int err, bool told)
 }
 
 /*
- * Refuses a piece, and with it whatever is still to be written to this handle. @sentence is NULL if
- * bus/last_error has the reason. The next piece gets the same error: a program that writes its buffer
+ * Refuses a piece, and with it whatever is still to be written to this handle. @reason is NULL if
+ * bus/last_error has had it. The next piece gets the same error: a program that writes its buffer
  * once more in close(), as Python does, reports the last one.
  */
-static void refuse(fuse_req_t req, struct handle *handle, int err, const char *sentence)
+static void refuse(fuse_req_t req, struct handle *handle, int err, const char *reason)
 {
-	if (sentence)
-		explain(handle, sentence);
 	spend(&handle->held, err, true);
-	reply_error(req, handle->ino, err);
+	if (reason)
+		reply_failure(req, handle->ino, ACCESS_WRITE, err, reason);
+	else
+		reply_error(req, handle->ino, err);
 }
 
 /* The newline is there: sets the text held and @text. If that fails, no part is left to be set. */
@@ -164,7 +159,7 @@ static void finish_line(fuse_req_t req, const char *text, size_t size,
 
 	spend(held, before ? -EINVAL : 0, false);
 	if (!parked) {
-		reply_error(req, handle->ino, -ENOMEM);
+		reply_failure(req, handle->ino, ACCESS_WRITE, -ENOMEM, "");
 		return;
 	}
 	parked->size = size;
@@ -183,7 +178,7 @@ static void hold(fuse_req_t req, struct handle *handle, const char *text, size_t
 	if (!err && size > sizeof(held->text))
 		err = -EINVAL;
 	if (err) {
-		refuse(req, handle, err, NULL);
+		refuse(req, handle, err, checked.reason);
 		return;
 	}
 	held->process = caller_process(held->opener);
@@ -222,18 +217,17 @@ void file_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, o
 void held_drop(struct handle *handle, const char *why)
 {
 	struct held *held = &handle->held;
-	const struct branch *branch = handle->branch;
-	char name[32], path[FS_PATH_MAX];
+	char name[32], path[FOREST_PATH_MAX], reason[BUS_REASON_MAX];
 
 	if (!held->size)
 		return;
-	tree_path(branch->tree, handle->ino, path, sizeof(path));
-	device_explain(branch->device, "%s: %.*s was dropped because %s", path, (int)held->size,
-		       held->text, why);
+	snprintf(reason, sizeof(reason), "%.*s was dropped because %s", (int)held->size, held->text,
+		 why);
+	failure_record(handle->fs, handle->ino, ACCESS_WRITE, -EINTR, reason);
 	caller_name(held->process, name, sizeof(name));
 	forest_path(handle->fs->forest, handle->ino, path, sizeof(path));
-	handle->fs->config.log("pid %d (%s): %s: %.*s was dropped because %s", (int)held->process,
-			       *name ? name : "?", path, (int)held->size, held->text, why);
+	handle->fs->config.log("pid %d (%s): %s: %s", (int)held->process, *name ? name : "?", path,
+			       reason);
 	spend(held, -EINVAL, true);
 }
 

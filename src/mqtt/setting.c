@@ -64,7 +64,7 @@ int setting_check(const struct setting_wish *wish, const json_t *catalogue, bool
 
 static void read_reason(const char *mount, int error, char *reason, size_t size)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], *age;
 	ssize_t length = -1;
 	int fd;
 
@@ -74,10 +74,15 @@ static void read_reason(const char *mount, int error, char *reason, size_t size)
 		length = read(fd, reason, size - 1);
 		close(fd);
 	}
-	if (length <= 0)
+	if (length <= 0) {
 		snprintf(reason, size, "%s", strerror(error));
-	else
-		reason[length - (reason[length - 1] == '\n')] = '\0';
+		return;
+	}
+	reason[length - (reason[length - 1] == '\n')] = '\0';
+	/* " (0 s ago)": the failure is that of just now. */
+	age = strrchr(reason, '(');
+	if (age && age > reason && strstr(age, " ago)"))
+		age[-1] = '\0';
 }
 
 int setting_write(const char *mount, const struct setting_wish *wish, char *reason, size_t size)

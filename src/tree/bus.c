@@ -82,10 +82,19 @@ static int print_counters(const struct view *view, struct text *text)
 
 static int print_last_error(const struct view *view, struct text *text)
 {
-	const char *sentence = bus_last_error(device_bus(view->tree->device));
-	int ret = text_add(text, sentence[0] ? sentence : "none");
+	const struct last_error *last = view->tree->last_error;
+	char line[LAST_ERROR_TEXT] = "";
+	int err;
 
-	return ret ? ret : text_add(text, "\n");
+	if (last)
+		last_error_print(last, bus_now(device_bus(view->tree->device)), line);
+	err = text_add(text, line);
+	return err || !*line ? err : text_add(text, "\n");
+}
+
+static uint32_t last_error_revision(const struct tree *tree)
+{
+	return tree->last_error ? tree->last_error->changes + 1 : 1;
 }
 
 static const struct node nodes[] = {
@@ -126,11 +135,12 @@ static const struct node nodes[] = {
 		.type = NODE_PRINT,
 		.title = "last error",
 		.description =
-			"What went wrong last on the line and what to do about it, in one "
-			"sentence, "
-			"which begins with the address if there are several BMSs; \"none\" if "
-			"nothing has.",
+			"The last failure of a call in this mount, or of the line: one sentence "
+			"with the file, the problem, the remedy and the age. \"succeeded since\" "
+			"follows once the same call has succeeded on the same file. Empty if "
+			"nothing has failed since the mount.",
 		.print = print_last_error,
+		.revision = last_error_revision,
 	},
 	{
 		.name = "trace",

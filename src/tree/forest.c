@@ -13,6 +13,7 @@
 static_assert(FOREST_MAX < 1 << INO_TREE_BITS, "trees are numbered from 1");
 
 struct forest {
+	struct last_error last_error;
 	unsigned count;
 	struct branch {
 		struct tree *tree;
@@ -45,7 +46,9 @@ int forest_new(struct forest **made, struct device *const *device, unsigned coun
 		return -ENOMEM;
 	while (!err && forest->count < count) {
 		err = branch_grow(forest, device[forest->count], count == 1, name);
-		forest->count += !err;
+		if (!err)
+			tree_set_last_error(forest->branch[forest->count++].tree,
+					    &forest->last_error);
 	}
 	if (err)
 		forest_free(forest);
@@ -161,4 +164,24 @@ void forest_path(const struct forest *forest, uint64_t ino, char *path, size_t s
 		 *branch->name && ino != tree_root(branch->tree) ? "/" : "");
 	used = strlen(path);
 	tree_path(branch->tree, ino, path + used, size - used);
+}
+
+void forest_failed(struct forest *forest, uint64_t ino, const char *name, enum access access,
+		   int err, const char *reason)
+{
+	const struct bus *bus = device_bus(tree_device(forest->branch[0].tree));
+	char object[FOREST_PATH_MAX] = "";
+	size_t used;
+
+	if (access != ACCESS_LINE)
+		forest_path(forest, ino, object, sizeof(object));
+	used = strlen(object);
+	snprintf(object + used, sizeof(object) - used, "%s%.*s", used && *name ? "/" : "",
+		 TREE_NAME_MAX, name);
+	last_error_record(&forest->last_error, ino, access, err, bus_now(bus), object, reason);
+}
+
+void forest_succeeded(struct forest *forest, uint64_t ino, enum access access)
+{
+	last_error_succeeded(&forest->last_error, ino, access);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "protocol/value.h"
@@ -185,6 +186,37 @@ int node_render(const struct tree *tree, const struct place *place, const struct
 	if (ret && ret != -ENOSPC && tree_dirs[place->dir]->kernel)
 		ret = -EOPNOTSUPP;
 	return ret;
+}
+
+void tree_reason(const struct tree *tree, uint64_t ino, const struct freshness *fresh, int err,
+		 char *reason, size_t size)
+{
+	char cause[BUS_REASON_MAX];
+	const struct sample *sample;
+	struct row_set needs;
+	struct place place;
+	bool kernel;
+
+	reason[0] = '\0';
+	if (!tree_find(tree, ino, &place))
+		return;
+	kernel = place.dir != DIR_ROWS && tree_dirs[place.dir]->kernel;
+	place_needs(tree, &place, &needs);
+	row_set_foreach (row, &needs) {
+		int failed = device_sample(tree->device, (unsigned)row, fresh, &sample);
+
+		if (!failed || (kernel ? failed == -EOPNOTSUPP : failed != err))
+			continue;
+		device_reason(tree->device, (unsigned)row, fresh, cause, sizeof(cause));
+		if (place.dir == DIR_ROWS)
+			snprintf(reason, size, "%s", cause);
+		else if (*cause)
+			snprintf(reason, size, "%s: %s", tree->table->row[row].file, cause);
+		return;
+	}
+	if (err == -ENODEV)
+		snprintf(reason, size,
+			 "this BMS does not have this unit, cell or sensor; ls shows what it has");
 }
 
 int print_constant(const struct view *view, struct text *text)

@@ -185,10 +185,13 @@ static void link_show(struct snapshot *shot)
 	const struct bus *bus = device_bus(shot->tree->device);
 	const uint64_t *counters = bus_counters(bus);
 	struct json *json = &shot->json;
+	char last_error[LAST_ERROR_TEXT] = "";
 
 	json_open(json, "link", '{');
 	json_string(json, "state", tree_link_state(shot->tree, shot->fresh, "silent"));
-	json_string(json, "last_error", bus_last_error(bus)[0] ? bus_last_error(bus) : NULL);
+	if (shot->tree->last_error)
+		last_error_print(shot->tree->last_error, bus_now(bus), last_error);
+	json_string(json, "last_error", *last_error ? last_error : NULL);
 	json_open(json, "counters", '{');
 	for (unsigned i = 0; i < BUS_COUNTERS; i++)
 		add_int(json, bus_counter_name[i], (int64_t)counters[i]);

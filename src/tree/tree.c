@@ -145,6 +145,11 @@ void tree_free(struct tree *tree)
 	free(tree);
 }
 
+void tree_set_last_error(struct tree *tree, const struct last_error *last_error)
+{
+	tree->last_error = last_error;
+}
+
 struct device *tree_device(const struct tree *tree)
 {
 	return tree->device;
@@ -193,6 +198,14 @@ void tree_needs(const struct tree *tree, uint64_t ino, struct row_set *needs)
 		memset(needs, 0, sizeof(*needs));
 }
 
+uint32_t tree_revision(const struct tree *tree, uint64_t ino)
+{
+	struct place place;
+	const struct node *node = tree_find(tree, ino, &place) ? tree_node(&place) : NULL;
+
+	return node && node->revision ? node->revision(tree) : 0;
+}
+
 int64_t needs_sampled(const struct tree *tree, const struct row_set *needs)
 {
 	int64_t oldest = NSEC_NEVER;
@@ -218,6 +231,7 @@ static void stat_long(const struct tree *tree, const struct place *place, struct
 	stat->size = binding->size;
 	stat->sampled = binding->rendered;
 	stat->timed = true;
+	stat->about_mount = place->dir == DIR_BUS;
 }
 
 static void stat_file(const struct tree *tree, const struct place *place, struct tree_stat *stat)
@@ -231,6 +245,7 @@ static void stat_file(const struct tree *tree, const struct place *place, struct
 	place_needs(tree, place, &needs);
 	stat->timed = !row_set_empty(&needs);
 	stat->patient = place->dir != DIR_ROWS && tree_dirs[place->dir]->kernel;
+	stat->about_mount = place->dir == DIR_BUS;
 	if (stat->timed)
 		stat->sampled = needs_sampled(tree, &needs);
 }

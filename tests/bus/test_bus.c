@@ -215,7 +215,7 @@ static void test_tries(void **state)
 						 before[row[i].counter],
 					 row[i].times);
 		if (row[i].error == -EIO || row[i].error == -EREMOTEIO)
-			assert_non_null(strstr(bus_last_error(world->bus), row[i].mnemonic));
+			assert_true(*peer_last_error(world->peer));
 		if (row[i].error == 0 && strcmp(row[i].mnemonic, "CMAX") == 0 && !row[i].value)
 			assert_true(world->sample.number[0] == 3.5);
 		/* And the next gets what is its own. */
@@ -363,7 +363,7 @@ static void test_silence_fails_all_at_once(void **state)
 	}
 	assert_int_equal(world->losses, 1);
 	assert_int_equal(peer_state(world->bus, world->peer), BUS_SILENT);
-	assert_non_null(strstr(bus_last_error(world->bus), "address 1, 56000 baud"));
+	assert_non_null(strstr(peer_last_error(world->peer), "address 1, 56000 baud"));
 	bms.dead = false;
 	assert_int_equal(world_ask(world, "CMAX", NULL), 0);
 	assert_int_equal(peer_state(world->bus, world->peer), BUS_ONLINE);
@@ -584,7 +584,7 @@ static void test_master_among_others(void **state)
 	bms.odd_times = 1;
 	assert_int_equal(world_ask(world, "CELL", NULL), -EIO);
 	assert_int_equal(bms.odd_times, 0);
-	assert_non_null(strstr(bus_last_error(world->bus), "mount it without other addresses"));
+	assert_non_null(strstr(peer_last_error(world->peer), "mount it without other addresses"));
 	ask_init(&ask, world, second, "CELL");
 	bus_submit(world->bus, &ask.transaction);
 	run(world, 10 * NSEC_PER_SEC);
@@ -702,7 +702,7 @@ static void test_link_that_does_not_open(void **state)
 		assert_int_equal(peer_state(world->bus, world->peer), BUS_ABSENT);
 		run(world, MSEC(100));
 	}
-	assert_non_null(strstr(bus_last_error(world->bus), "no such device"));
+	assert_non_null(strstr(peer_last_error(world->peer), "no such device"));
 	run(world, 60 * NSEC_PER_SEC);
 	assert_int_equal(world->fake.opens, 2);
 	assert_true(bus_wake(world->bus) == NSEC_NEVER);

@@ -35,6 +35,8 @@ static void call_start(struct job_call *call, struct world *world, const char *n
 	assert_int_equal(call->times, 0);
 }
 
+static char reason[BUS_REASON_MAX]; /* of the last put() */
+
 /* A write from its start to its end; its error. */
 static int put(struct world *world, const char *name, const char *value)
 {
@@ -43,6 +45,7 @@ static int put(struct world *world, const char *name, const char *value)
 	call_start(&call, world, name, value);
 	run(world, 6 * SECOND);
 	assert_int_equal(call.times, 1);
+	snprintf(reason, sizeof(reason), "%s", call.write.reason);
 	return call.error;
 }
 
@@ -107,7 +110,7 @@ static void test_rules(void **state)
 		  { { "", "" } },
 		  NULL,
 		  -EINVAL,
-		  "CMAX: 3.57 is refused because it must be above or equal to BVOL, which is "
+		  "3.57 is refused because it must be above or equal to BVOL, which is "
 		  "3.58" },
 		{ "CMAX",
 		  "3.59",
@@ -170,10 +173,9 @@ static void test_rules(void **state)
 		world->mute = row[i].missing;
 		error = put(world, row[i].file, row[i].value);
 		if (error != row[i].error)
-			fail_msg("%s %s: %d, %s", row[i].file, row[i].value, error,
-				 bus_last_error(world->bus));
+			fail_msg("%s %s: %d, %s", row[i].file, row[i].value, error, reason);
 		if (error) {
-			assert_non_null(strstr(bus_last_error(world->bus), row[i].sentence));
+			assert_non_null(strstr(reason, row[i].sentence));
 			assert_null(strchr(world->fake.log, '3'));
 			assert_int_equal(world->wrote, 0);
 		}
@@ -233,7 +235,7 @@ static void test_verdicts(void **state)
 	} row[] = {
 		{ "CAPA", "460", true, NULL, -EREMOTEIO, "CAPA? CAPA 460 ", "refused" },
 		{ "CAPA", "460", false, "4.55000e2", -EIO, "CAPA? CAPA 460 CAPA? ",
-		  "CAPA: 460 was written, but the BMS says 455" },
+		  "460 was written, but the BMS says 455" },
 		{ "CAPA", "460", false, "4.50000e2", -EIO, "CAPA? CAPA 460 CAPA? ", "says 450" },
 		{ "CAPA", "460.00001", false, "4.60000e2", 0, "CAPA? CAPA 460 CAPA? ", NULL },
 		{ "CHEM", "4", false, "3", -EIO, "CHEM? CHEM 4 CHEM? ", "says 3" },
@@ -254,7 +256,7 @@ static void test_verdicts(void **state)
 			fail_msg("%s %s: %d", row[i].file, row[i].value, error);
 		assert_string_equal(world->fake.log, row[i].log);
 		if (row[i].sentence)
-			assert_non_null(strstr(bus_last_error(world->bus), row[i].sentence));
+			assert_non_null(strstr(reason, row[i].sentence));
 		assert_int_equal(world->wrote, 1);
 		assert_int_equal(world->wrote_error, row[i].error);
 		world_free(world);
@@ -270,15 +272,15 @@ static void test_a_clamped_or_rounded_setting_is_not_in_force(void **state)
 		{ .file = "CMAX",
 		  .written = "4.2",
 		  .replied = "4.1",
-		  .message = "CMAX: 4.2 was written, but the BMS says 4.1" },
+		  .message = "4.2 was written, but the BMS says 4.1" },
 		{ .file = "SOCH",
 		  .written = "0.04",
 		  .replied = "0.0",
-		  .message = "SOCH: 0.04 was written, but the BMS says 0; write no more digits" },
+		  .message = "0.04 was written, but the BMS says 0; write no more digits" },
 		{ .file = "CMAX",
 		  .written = "3.94",
 		  .replied = "3.94001e0",
-		  .message = "CMAX: 3.94 was written, but the BMS says 3.94001" },
+		  .message = "3.94 was written, but the BMS says 3.94001" },
 	};
 
 	(void)state;
@@ -287,7 +289,7 @@ static void test_a_clamped_or_rounded_setting_is_not_in_force(void **state)
 
 		world->clamp = cases[i].replied;
 		assert_int_equal(put(world, cases[i].file, cases[i].written), -EIO);
-		assert_non_null(strstr(bus_last_error(world->bus), cases[i].message));
+		assert_non_null(strstr(reason, cases[i].message));
 		world_free(world);
 	}
 }

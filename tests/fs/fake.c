@@ -2,7 +2,6 @@
 #include "fake.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -118,6 +117,7 @@ int tree_accept(const struct tree *tree, uint64_t ino, const char *text, size_t 
 {
 	struct setting *setting = &write->setting;
 
+	write->reason[0] = '\0';
 	if (!exists(tree, ino) || !(files[ino].mode & 0222))
 		return -EACCES;
 	if (size && text[size - 1] == '\n')
@@ -304,8 +304,6 @@ int64_t bus_now(const struct bus *bus)
 	return bus->now;
 }
 
-static char sentence[FAKE_SENTENCE];
-
 void fake_init(struct device *device, struct tree *tree)
 {
 	*device = (struct device){
@@ -316,8 +314,6 @@ void fake_init(struct device *device, struct tree *tree)
 		.value = { "78.46", "3.5", "a", "log" },
 	};
 	device->table.row = device->row;
-	device->explained = sentence;
-	sentence[0] = '\0';
 	device->row[3].consuming = true;
 	TAILQ_INIT(&device->query);
 	TAILQ_INIT(&device->write);
@@ -348,11 +344,29 @@ uint64_t tree_root(const struct tree *tree)
 	return TREE_ROOT;
 }
 
-void device_explain(const struct device *device, const char *format, ...)
+void tree_set_last_error(struct tree *tree, const struct last_error *last_error)
 {
-	va_list arguments;
+	tree->last_error = last_error;
+}
 
-	va_start(arguments, format);
-	vsnprintf(device->explained, FAKE_SENTENCE, format, arguments);
-	va_end(arguments);
+uint32_t tree_revision(const struct tree *tree, uint64_t ino)
+{
+	(void)tree;
+	(void)ino;
+	return 0;
+}
+
+void tree_reason(const struct tree *tree, uint64_t ino, const struct freshness *fresh, int err,
+		 char *reason, size_t size)
+{
+	(void)fresh;
+	snprintf(reason, size, "%s",
+		 ino == CLASS || err != tree->device->error[0] ? "" : "a reason");
+}
+
+const char *tree_read_only_reason(const struct tree *tree, uint64_t ino)
+{
+	(void)tree;
+	(void)ino;
+	return "read-only";
 }

@@ -8,10 +8,9 @@
 
 #include "tree/forest.h"
 
-#define FAKE_ROWS     4
-#define FAKE_TTL      NSEC_PER_SEC
-#define FAKE_LENGTH   10000 /* of the long text */
-#define FAKE_SENTENCE 256
+#define FAKE_ROWS   4
+#define FAKE_TTL    NSEC_PER_SEC
+#define FAKE_LENGTH 10000 /* of the long text */
 
 struct bus {
 	int64_t now;
@@ -38,7 +37,6 @@ struct device {
 	bool hold; /* nothing is answered */
 	bool sent; /* writes cannot be taken back */
 	int write_error;
-	char *explained;          /* the last sentence of device_explain() */
 	unsigned queries, writes; /* in all */
 	unsigned waiting;         /* now */
 	TAILQ_HEAD(, device_query) query;
@@ -47,6 +45,7 @@ struct device {
 
 struct tree {
 	struct device *device;
+	const struct last_error *last_error;
 	bool gone;     /* the file GONE */
 	uint32_t shot; /* size of the last rendering of shot */
 };

@@ -229,7 +229,7 @@ static bool obey(const struct message *message, int64_t *answer)
 	case AWAIT_LOGGED:
 		return strstr(stage.log, message->text);
 	case GET_EXPLAINED:
-		*answer = !strcmp(device->explained, message->text);
+		*answer = !strcmp(device->tree->last_error->sentence, message->text);
 		break;
 	case GET_WRITES:
 		*answer = device->writes;

@@ -211,8 +211,13 @@ class Mount:
         return {name: int(count) for name, count in
                 (line.split() for line in self.read("bus/counters").splitlines())}
 
-    def last_error(self):
-        return self.read("bus/last_error")
+    def last_error(self, branch=""):
+        """The sentence without its age; "; succeeded since" stays."""
+        text = self.raw(branch + "bus/last_error").decode().removesuffix("\n")
+        shown = re.fullmatch(r"(.+) \(\d+ (?:s|min) ago\)(; succeeded since)?", text)
+        if text and not shown:
+            self.test.fail(f"no age in {text!r}")
+        return shown.group(1) + (shown.group(2) or "") if shown else ""
 
     def expects(self, *patterns):
         """Lines on stderr that are fine in this test."""

@@ -83,10 +83,9 @@ class Addresses(harness.MountTest):
         self.assertEqual(mount.read("1/CMAX"), "3.85")
         self.assertTrue(mount.said.wait_for(r"set 2/CMAX 3\.85 -> 3\.7$"))
         self.assert_errno(errno.ERANGE, mount.write, "2/CMAX", "37\n")
-        self.assertEqual(mount.read("1/bus/last_error"),
-                         "address 2: CMAX: 37 is outside 2 to 4.3 V")
+        self.assertEqual(mount.last_error("1/"), "2/CMAX: 37 is outside 2 to 4.3 V")
         self.assert_errno(errno.EINVAL, mount.write, "1/CMAX", "3.4\n")
-        self.assertRegex(mount.read("2/bus/last_error"), "^address 1: CMAX: 3.4 is refused")
+        self.assertRegex(mount.last_error("2/"), "^1/CMAX: 3.4 is refused")
 
     def test_bad_line(self):
         """Whatever is lost, late or broken, the setting of one is never that of the other."""
@@ -137,7 +136,7 @@ class Addresses(harness.MountTest):
         mount = self.mount("sim:model=master,units=3,address=2,16").expects("")
         self.assertTrue(mount.read("16/SOC"))
         self.assert_errno(errno.EIO, mount.raw, "16/CELL")
-        self.assertIn("mount it without other addresses", mount.read("16/bus/last_error"))
+        self.assertIn("mount it without other addresses", mount.last_error("16/"))
         self.assertTrue(mount.read("2/SOC"))
 
     def test_link_comes_back(self):

@@ -88,7 +88,8 @@ class Replayed(harness.MountTest):
     def test_cut_reply(self):
         mount = self.replay("rec-1q-cut")
         self.assert_errno(errno.EIO, mount.read, "CELL", os.O_DIRECT)
-        self.assertEqual(mount.last_error(), "CELL: the reply does not fit: it is incomplete")
+        self.assertEqual(mount.last_error(), "CELL: the reply does not fit: it is incomplete; "
+                                                  "bus/trace shows its frames")
         trace = mount.read("bus/trace")
         self.assertRegex(trace, r" unfit +request: CELL\? \(it is incomplete\) 55010005434")
         self.assertRegex(trace, r" noise: 38 bytes +5500013877BE7F40\w+CEAA\n")
@@ -167,7 +168,7 @@ class Captured(harness.MountTest):
         self.assert_errno(errno.EINVAL, self.bmsfs.write, "CMIN", "3.99\n")
         self.assertEqual(self.bms.sets(), [])
         self.assertRegex(self.bmsfs.last_error(), r"CLOW.*2\.95|2\.95.*CLOW")
-        self.bmsfs.expects(r"set CMIN \S+ -> 3\.99 failed: it contradicts")
+        self.bmsfs.expects(r"set CMIN \S+ -> 3\.99 failed: 3.99 is refused because")
 
     def test_listing_costs_no_frame(self):
         before = self.bms.mark()

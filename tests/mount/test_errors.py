@@ -4,10 +4,22 @@
 import errno
 import os
 import shutil
+import signal
 
 import harness
 import responder as wire
 from harness import Call
+
+
+# Prints the errno of a read that a signal ends. Python itself would read again.
+READER = """
+import ctypes, errno, signal
+signal.signal(signal.SIGUSR1, lambda *_: None)
+file = os.open(sys.argv[1], os.O_RDONLY)
+libc = ctypes.CDLL(None, use_errno=True)
+got = libc.read(file, ctypes.create_string_buffer(64), 64)
+print(errno.errorcode[ctypes.get_errno()] if got < 0 else got)
+"""
 
 
 class Reading(harness.MountTest):
@@ -39,7 +51,7 @@ class Reading(harness.MountTest):
         bmsfs = self.mount(os.path.join(self.folder, "nowhere")).expects("nowhere")
         self.assert_errno(errno.ENODEV, bmsfs.read, "SOC")
         self.assert_errno(errno.ENODEV, bmsfs.write, "BMIN", "3.94")
-        bmsfs.expects("set BMIN .* failed: there is no link")
+        bmsfs.expects("set BMIN .* failed: .*nowhere")
         self.assertRegex(bmsfs.last_error(), "nowhere")
         self.assertEqual(bmsfs.read("bus/state"), "absent")
         self.assert_errno(errno.ENODATA, bmsfs.read, "bus/baud")
@@ -268,6 +280,183 @@ class Refusals(harness.MountTest):
                      self.test_unlink, self.test_rename):
             test()
         self.assertEqual(self.bms.requests(since=before), [])
+
+
+class LastError(harness.MountTest):
+    """bus/last_error has one sentence on the last failure, whatever its errno, with its age."""
+
+    def setUp(self):
+        super().setUp()
+        self.bms, self.bmsfs = self.mount_responder("deadline=2", "ttl=0")
+        self.bmsfs.expects("set \\S+ .* failed", "nobody answers", "gone|unplugged|hung up")
+
+    def assert_failed(self, number, sentence, function, *arguments):
+        self.assert_errno(number, function, *arguments)
+        self.assertRegex(self.bmsfs.last_error(), f"^{sentence}$")
+
+    def open_for_writing(self, name):
+        os.close(os.open(self.bmsfs.path(name), os.O_WRONLY))
+
+    def test_empty_until_something_fails(self):
+        self.assertEqual(self.bmsfs.read("SOC"), "78.46")
+        self.assertEqual(self.bmsfs.raw("bus/last_error"), b"")
+
+    def test_ages(self):
+        self.assert_errno(errno.ERANGE, self.bmsfs.write, "BMIN", "9\n")
+        self.assertRegex(self.bmsfs.read("bus/last_error"),
+                         r"^BMIN: 9 is outside 2\.5 to 4\.3 V \(\d+ s ago\)$")
+
+    def test_einval_no_value(self):
+        self.assert_failed(errno.EINVAL, 'BMIN: "3,8" is not a number; write a decimal point: 3.8',
+                           self.bmsfs.write, "BMIN", "3,8\n")
+
+    def test_einval_contradiction(self):
+        self.assert_failed(errno.EINVAL, "BMIN: 4.2 is refused because it must be below .* BVOL, "
+                           "which is 4.08", self.bmsfs.write, "BMIN", "4.2\n")
+
+    def test_einval_through_the_page_cache(self):
+        for name in ("CELL", "bus/last_error"):
+            with open(self.bmsfs.path(name), "rb") as file, open(os.devnull, "wb") as copy:
+                self.assert_failed(errno.EINVAL, r"CELL: sendfile\(\), .*; use read\(\)",
+                                   os.sendfile, copy.fileno(), file.fileno(), 0, 10)
+
+    def test_erange(self):
+        self.assert_failed(errno.ERANGE, "BMIN: 9 is outside 2.5 to 4.3 V",
+                           self.bmsfs.write, "BMIN", "9\n")
+
+    def test_erange_of_a_value_without_a_newline(self):
+        self.assert_failed(errno.ERANGE, "BMIN: 9 is outside 2.5 to 4.3 V",
+                           self.bmsfs.write, "BMIN", "9")
+
+    def test_eacces_read_only_file(self):
+        self.assert_failed(errno.EACCES, "CELL: the file is read-only; .*",
+                           self.open_for_writing, "CELL")
+        self.assert_failed(errno.EACCES, "pack/soc: the file is read-only; .*",
+                           os.truncate, self.bmsfs.path("pack/soc"), 0)
+
+    def test_eacces_locked_setting_names_unlock(self):
+        self.assert_failed(errno.EACCES, "IOFF: the setting is locked .*; mount with -o unlock .*",
+                           self.open_for_writing, "IOFF")
+
+    def test_eacces_no_such_file(self):
+        self.assert_failed(errno.EACCES, "CMXA: there is no such file, .*; ls shows the files",
+                           os.open, self.bmsfs.path("CMXA"), os.O_WRONLY | os.O_CREAT)
+
+    def test_eperm(self):
+        bmin = self.bmsfs.path("BMIN")
+        for call in ((os.chmod, bmin, 0o666), (os.chown, bmin, 1, 1), (os.utime, bmin, (1, 1))):
+            self.assert_failed(errno.EPERM, "BMIN: mode, owner and times cannot be changed; .*",
+                               *call)
+        self.assert_failed(errno.EPERM, "BMIN: names cannot be .*", os.unlink, bmin)
+        self.assert_failed(errno.EPERM, "pack/new: names cannot be .*", os.mkdir,
+                           self.bmsfs.path("pack/new"))
+        self.assert_failed(errno.EPERM, "BMIN: extended attributes cannot be changed",
+                           os.setxattr, bmin, "user.bms.max", b"9")
+
+    def test_eremoteio(self):
+        self.bms.fault("BMIN ", "refuse")
+        self.assert_failed(errno.EREMOTEIO, "BMIN: the BMS refused 3.94 .*",
+                           self.bmsfs.write, "BMIN", "3.94\n")
+
+    def test_etimedout(self):
+        self.bms.silent = True
+        self.assert_failed(errno.ETIMEDOUT, "pack/voltage: .*(nobody answers|no answer) .*",
+                           self.bmsfs.read, "pack/voltage")
+
+    def test_etimedout_of_a_write_names_both_values(self):
+        self.bms.fault("BMIN ", "silent")
+        self.bms.fault("*IDN?", "silent")
+        self.assert_failed(errno.ETIMEDOUT, "BMIN: .*; it was 3.95 and may be 3.94 now",
+                           self.bmsfs.write, "BMIN", "3.94\n")
+
+    def test_enodev(self):
+        bmsfs = self.mount(os.path.join(self.folder, "nowhere")).expects("nowhere")
+        self.assert_errno(errno.ENODEV, bmsfs.read, "pack/voltage")
+        self.assertRegex(bmsfs.last_error(), "^pack/voltage: LCD1: .*/nowhere: ")
+
+    def test_enodev_no_such_cell(self):
+        with open(self.bmsfs.path("units/1/cells/14/voltage"), encoding="ascii") as cell:
+            self.bms.cells = 13
+            self.bms.set_array("CELL", b"1", wire.floats(*[3.9] * 13))
+            self.assert_failed(errno.ENODEV, "units/1/cells/14/voltage: this BMS does not have .*",
+                               cell.read)
+
+    def test_eio(self):
+        self.bms.set_array("BVOL", b"yes", b"no")
+        self.assert_failed(errno.EIO, "BVOL: the reply does not fit: .*; bus/trace shows .*",
+                           self.bmsfs.read, "BVOL")
+
+    def test_eio_of_a_verification_names_both_values(self):
+        self.bms.fault("BMIN ", "clamp")
+        self.assert_failed(errno.EIO, "BMIN: 3.94 was written, but the BMS says .*",
+                           self.bmsfs.write, "BMIN", "3.94\n")
+
+    def test_enodata(self):
+        self.bms.set_main(current=5)
+        self.assert_failed(errno.ENODATA, "pack/time_to_empty: the value is not defined now; .*",
+                           self.bmsfs.read, "pack/time_to_empty")
+
+    def test_eopnotsupp(self):
+        del self.bms.settings["CHAC"]
+        self.assert_failed(errno.EOPNOTSUPP, "CHAC: this BMS does not answer this instruction; .*",
+                           self.bmsfs.read, "CHAC")
+
+    def test_eintr(self):
+        self.bms.silent = True
+        before = self.bms.mark()
+        reader = self.python(READER, self.bmsfs.path("CELL"))
+        self.bms.await_request("CELL?", 1, before)
+        reader.send_signal(signal.SIGUSR1)
+        self.assertEqual(reader.communicate(timeout=harness.PATIENCE)[0], "EINTR\n")
+        self.assertRegex(self.bmsfs.last_error(), "^CELL: a signal ended the read; read the file "
+                                                  "again$")
+
+    def test_a_later_success_on_the_same_file_is_added(self):
+        self.assert_errno(errno.ERANGE, self.bmsfs.write, "BMIN", "9\n")
+        refused = self.bmsfs.last_error()
+        self.bmsfs.write("BMIN", "3.94\n")
+        self.assertEqual(self.bmsfs.last_error(), refused + "; succeeded since")
+        self.assert_errno(errno.ERANGE, self.bmsfs.write, "BMIN", "9\n")
+        self.assertEqual(self.bmsfs.last_error(), refused)
+
+    def test_other_files_and_programs_do_not_change_it(self):
+        self.bms.set_main(current=5)
+        del self.bms.settings["CHAC"]
+        self.assert_errno(errno.ERANGE, self.bmsfs.write, "BMIN", "9\n")
+        refused = self.bmsfs.last_error()
+        for folder, _, files in os.walk(self.bmsfs.place):
+            for name in files:
+                path = os.path.relpath(os.path.join(folder, name), self.bmsfs.place)
+                if path.startswith(("class", "bus", "metrics", "snapshot", "pack/soc", "BVOL")):
+                    try:
+                        self.bmsfs.raw(path)
+                    except OSError:
+                        pass
+                    self.assertEqual(self.bmsfs.last_error(), refused, path)
+        self.bmsfs.read("BMIN")
+        self.assertEqual(self.bmsfs.last_error(), refused, "reading does not make a write succeed")
+        self.assertEqual(os.listdir(self.bmsfs.path("pack")), os.listdir(self.bmsfs.path("pack")))
+        self.assert_errno(errno.ENOENT, os.stat, self.bmsfs.path("nothing"))
+        self.assert_errno(errno.ENODATA, os.getxattr, self.bmsfs.path("BMIN"), "user.nothing")
+        self.assertEqual(self.bmsfs.last_error(), refused)
+
+    def test_class_shows_the_failure_behind_eopnotsupp(self):
+        self.bms.silent = True
+        voltage = "class/power_supply/bms0/voltage_now"
+        self.assert_failed(errno.EOPNOTSUPP, f"{voltage}: LCD1: (nobody answers|no answer) .*",
+                           self.bmsfs.read, voltage)
+
+    def test_the_line_is_lost_while_only_snapshots_are_read(self):
+        """mqtt and others read snapshot.json alone, and that never fails."""
+        self.bms.silent = True
+        for _ in range(harness.PATIENCE):
+            self.bmsfs.read("snapshot.json")
+            if self.bmsfs.last_error():
+                break
+        self.assertRegex(self.bmsfs.last_error(), "^nobody answers at address 1")
+        self.bms.heal()
+        self.bmsfs.read("SOC", os.O_DIRECT)
+        self.assertRegex(self.bmsfs.last_error(), "; succeeded since$")
 
 
 class ReadOnlyMount(harness.MountTest):

@@ -224,8 +224,8 @@ class Namespaces(harness.MountTest):
         self.assertTrue(self.said.wait_for(r"uid 0 pid \d+ \(\?\) set CMAX 3\.85 -> 3\.9$"),
                         self.said.lines)
         self.assertEqual(self.write("3.8", path, *enter), "write: EINVAL\n")
-        self.assertEqual(self.read(outside + "/bus/last_error"),
-                         "CMAX: the process of the writer cannot be seen; "
+        self.assertRegex(self.read(outside + "/bus/last_error"),
+                         "^CMAX: the process of the writer cannot be seen; "
                          "write the value with a newline at its end")
         self.assertEqual(self.read(outside + "/CMAX"), "3.9")
 

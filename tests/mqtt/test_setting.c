@@ -126,9 +126,9 @@ static void test_write(void **state)
 	assert_string_equal(reason, strerror(ENOENT));
 	snprintf(path, sizeof(path), "%s/bus", folder);
 	assert_int_equal(mkdir(path, 0700), 0);
-	make_file(folder, "bus/last_error", "the cable is broken\n");
+	make_file(folder, "bus/last_error", "the cable (blue) is broken (0 s ago)\n");
 	assert_int_equal(setting_write(folder, &wish, reason, sizeof(reason)), -ENOENT);
-	assert_string_equal(reason, "the cable is broken");
+	assert_string_equal(reason, "the cable (blue) is broken");
 	make_file(folder, "CMAX", "");
 	assert_int_equal(setting_write(folder, &wish, reason, sizeof(reason)), 0);
 	snprintf(path, sizeof(path), "%s/CMAX", folder);

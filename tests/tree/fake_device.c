@@ -2,7 +2,6 @@
 #include "fake_device.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -217,17 +216,9 @@ const struct trace *bus_trace(const struct bus *bus)
 	return &bus->trace;
 }
 
-const char *bus_last_error(const struct bus *bus)
+void device_reason(const struct device *device, unsigned row, const struct freshness *fresh,
+		   char *reason, size_t size)
 {
-	return bus->last_error;
-}
-
-void device_explain(const struct device *device, const char *format, ...)
-{
-	struct bus *bus = (struct bus *)&device->bus;
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(bus->last_error, sizeof(bus->last_error), format, args);
-	va_end(args);
+	(void)fresh;
+	snprintf(reason, size, "%s", device->error[row] ? "the cable is broken" : "");
 }

@@ -15,7 +15,6 @@ struct bus {
 	bool shared, identified;
 	uint32_t baud;
 	uint64_t counters[BUS_COUNTERS];
-	char last_error[256];
 	struct trace trace;
 };
 

@@ -277,9 +277,6 @@ static void test_bus_files(void **state)
 	fixture_expect(fixture, "bus/state", "online\n");
 	fixture->device.answered--;
 	fixture_expect(fixture, "bus/state", "idle\n");
-	fixture_expect(fixture, "bus/last_error", "none\n");
-	snprintf(bus->last_error, sizeof(bus->last_error), "nobody answers");
-	fixture_expect(fixture, "bus/last_error", "nobody answers\n");
 	for (unsigned i = 0; i < BUS_COUNTERS; i++)
 		bus->counters[i] = i ? i : 12345678901234;
 	fixture_expect(fixture, "bus/counters",

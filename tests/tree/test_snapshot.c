@@ -44,6 +44,7 @@ static void test_lines(void **state)
 static void test_away(void **state)
 {
 	struct fixture *fixture = *state;
+	struct last_error last_error = { 0 };
 	const char *text;
 
 	fixture_feed(fixture, -2.5);
@@ -52,10 +53,11 @@ static void test_away(void **state)
 	fixture->device.bus.state = BUS_ABSENT;
 	fixture->device.model = MODEL_UNKNOWN;
 	fake_shape(&fixture->device, 0, 0, 0);
-	device_explain(&fixture->device, "%s", "\"x\" is gone");
+	last_error_record(&last_error, 1, ACCESS_READ, -ENODEV, FAKE_NOW, "", "\"x\" is gone");
+	tree_set_last_error(fixture->tree, &last_error);
 	text = fixture_read(fixture, PATH);
 	assert_null(strstr(text, "\"value\""));
-	assert_non_null(strstr(text, "\"last_error\": \"\\\"x\\\" is gone\""));
+	assert_non_null(strstr(text, "\"last_error\": \"\\\"x\\\" is gone (0 s ago)\""));
 	assert_non_null(strstr(text, "\"model\": null"));
 	assert_non_null(strstr(text, "\t\"instructions\": {},\n\t\"pack\": {},\n"
 				     "\t\"units\": {},\n\t\"failed\": {\n"));

@@ -103,9 +103,8 @@ static void complain(const struct writer *writer, const char *what)
 	for (size_t i = 0; i < input->size && i < 48; i++)
 		printf(input->text[i] >= ' ' && input->text[i] <= '~' ? "%c" : "\\x%02x",
 		       (unsigned char)input->text[i]);
-	printf("\" (%s): %s; it gave %s, last error \"%s\"\n", input_kind_name[input->kind], what,
-	       writer->error ? strerrorname_np(-writer->error) : "success",
-	       bus_last_error(run->bench->bus));
+	printf("\" (%s): %s; it gave %s, \"%s\"\n", input_kind_name[input->kind], what,
+	       writer->error ? strerrorname_np(-writer->error) : "success", writer->write.reason);
 }
 
 /* Whether the wire carries the number whole. */
@@ -240,11 +239,9 @@ static bool is_in_force(struct writer *writer)
 	return fabs(holds - writer->number) <= slack_of(row_of(writer));
 }
 
-static bool names_file(const struct writer *writer)
+static bool has_reason(const struct writer *writer)
 {
-	const char *why = bus_last_error(writer->run->bench->bus), *file = row_of(writer)->file;
-
-	return !strncmp(why, file, strlen(file)) && why[strlen(file)] == ':';
+	return *writer->write.reason;
 }
 
 /* Whether the six digits of a reply are the whole number. Of other types all is shown. */
@@ -274,7 +271,7 @@ static void judge_healthy(struct writer *writer, unsigned sets, int order)
 			complain(writer, "contradicts no other setting and was refused");
 		if (sets)
 			complain(writer, "was refused and yet sent");
-		if (!names_file(writer))
+		if (!has_reason(writer))
 			complain(writer, "was refused without a word");
 		return;
 	case EREMOTEIO:
@@ -410,7 +407,7 @@ static void offer(struct writer *writer)
 		complain(writer, "has no file");
 	if (writer->error != writer->expected)
 		complain(writer, "was expected to be judged otherwise");
-	if (writer->error && writer->error != -EACCES && !names_file(writer))
+	if (writer->error && writer->error != -EACCES && !has_reason(writer))
 		complain(writer, "was refused without a word");
 }
 
