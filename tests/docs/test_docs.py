@@ -113,6 +113,23 @@ class Options(unittest.TestCase):
             self.assertEqual(lint.stdout, "")
 
 
+    def test_man_pages_are_not_headed_bsd(self):
+        """groff 1.22 calls a system without a name BSD, in the header of a page and in its footer."""
+        if not shutil.which("groff"):
+            self.skipTest("there is no groff here")
+        for page in MANUAL:
+            with self.subTest(page.name):
+                shown = subprocess.run(["groff", "-Tascii", "-mandoc", "-P-c", str(page)],
+                                       capture_output=True, text=True, timeout=PATIENCE,
+                                       check=True)
+                self.assertEqual(shown.stderr, "")
+                lines = shown.stdout.strip().splitlines()
+                name, number = page.name.rsplit(".", 1)
+                self.assertRegex(lines[0], rf"^{re.escape(name.upper())}\({number}\) .* Manual +")
+                self.assertRegex(lines[-1], r"^Linux +\w+ \d+, \d{4} ")
+                self.assertNotIn("BSD", lines[0] + lines[-1])
+
+
 class Errors(unittest.TestCase):
     def test_same_in_both(self):
         readme = {row[0].strip("`"): row[1].replace("`", "")
