@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """docs/recipes.md: what stands in its blocks is what runs here, with another mount point and other ports."""
 import csv
+import errno
 import fcntl
 import json
 import os
@@ -144,6 +145,48 @@ class Poll(Case):
         self.assertIsNotNone(first)
         self.assertIsNotNone(said.wait_for(rf"^(?!{re.escape(first)}$)\d+\.\d+$", 1), said.lines)
         self.assertEqual(len(set(said.lines)), len(said.lines), "a line without a change")
+
+
+class Asyncio(Case):
+    def test_it_waits_for_a_change_without_blocking_the_loop(self):
+        mount = self.mount("sim:")
+        program = self.block("asyncio", (MOUNT, mount.place))
+        # Beside main(), a task that shows that the loop runs on.
+        program = program.replace("asyncio.run(main())", """
+async def ticks():
+    while True:
+        print("tick", flush=True)
+        await asyncio.sleep(0.05)
+
+async def both():
+    await asyncio.gather(main(), ticks())
+
+asyncio.run(both())
+""")
+        said = self.start_lines([sys.executable, str(self.save("changes.py", program))])
+        first = said.wait_for(r"^\d+\.\d+$")
+        self.assertIsNotNone(first)
+        other = said.wait_for(rf"^(?!{re.escape(first)}$)\d+\.\d+$")
+        self.assertIsNotNone(other, said.lines)
+        lines = list(said.lines)
+        self.assertIn("tick", lines[lines.index(first):lines.index(other)])
+        values = [line for line in lines if line != "tick"]
+        self.assertEqual(len(set(values)), len(values), "a line without a change")
+
+
+class Copies(Case):
+    """The system calls behind the table of programs that copy or serve files."""
+
+    def test_node_copyfile_rclone_and_web_servers_trust_size_or_sendfile(self):
+        mount = self.mount("sim:")
+        with open(mount.path("SOC"), "rb", buffering=0) as soc, open(os.devnull, "wb") as copy:
+            self.assertEqual(os.fstat(soc.fileno()).st_size, 4096)
+            with self.assertRaises(OSError) as refused:
+                os.sendfile(copy.fileno(), soc.fileno(), 0, 4096)
+            self.assertEqual(refused.exception.errno, errno.EINVAL)
+            self.assertLess(len(os.pread(soc.fileno(), 4096, 0)), 10)
+        with open(mount.path("snapshot.json"), "rb", buffering=0) as shot:
+            self.assertEqual(len(shot.read(1 << 20)), os.fstat(shot.fileno()).st_size)
 
 
 class Csv(Case):
