@@ -45,6 +45,9 @@ typedef void agent_run(struct channel *channel, void *user);
  */
 int agent_start(struct agent *agent, agent_run *run, void *user);
 
+/* Begins to end the agent, which agent_stop() then waits for. */
+void agent_kill(const struct agent *agent);
+
 /* Ends the agent. One that the mount holds ends when the mount does. */
 void agent_stop(struct agent *agent);
 

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STOP_LIMIT_MS 1500 /* a program ends within 2 s, whatever the mount does */
+#define STOP_LIMIT_MS 900 /* a program ends within 2 s, whatever the mount and a broker do */
 #define CHUNK         65536
 #define MESSAGE_MAX   (16 << 20)
 #define TEXT_MAX      1024
@@ -165,13 +165,19 @@ int agent_start(struct agent *agent, agent_run *run, void *user)
 	return 0;
 }
 
+void agent_kill(const struct agent *agent)
+{
+	if (agent->process)
+		kill(agent->process, SIGKILL);
+}
+
 void agent_stop(struct agent *agent)
 {
 	struct pollfd ended = { agent->channel.fd, 0, 0 };
 
 	if (!agent->process)
 		return;
-	kill(agent->process, SIGKILL);
+	agent_kill(agent);
 	/* Its side of the channel is closed late in its end. */
 	if (poll(&ended, 1, STOP_LIMIT_MS) > 0)
 		waitpid(agent->process, NULL, 0);

@@ -383,7 +383,8 @@ static int serve(struct bridge *bridge)
 	if (ret)
 		goto out_stop;
 	ret = run(bridge);
-	/* The agent may take a while, the broker shall know at once. */
+	/* The agent ends while the broker is told. */
+	agent_kill(&bridge->agent);
 	if (!broker_close(bridge->broker))
 		_exit(ret ? EXIT_FAILURE : EXIT_SUCCESS);
 out_stop:

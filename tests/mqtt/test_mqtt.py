@@ -63,6 +63,14 @@ def accepts(address):
     return True
 
 
+def await_gone(pid):
+    end = time.monotonic() + PATIENCE
+    while harness.is_running(pid):
+        if time.monotonic() > end:
+            raise AssertionError(harness.describe(pid))
+        time.sleep(0.02)
+
+
 class Program:
     """A program of which stderr or stdout is read line by line."""
 
@@ -94,8 +102,11 @@ class Program:
 
     def kill(self):
         if self.process.poll() is None:
+            agents = harness.children(self.process.pid)
             self.process.kill()
             self.wait_end()
+            for pid in agents:  # which may still hold a file of the mount
+                await_gone(pid)
         elif not self.said.stream.closed:
             self.said.close()
 
@@ -586,13 +597,7 @@ class Ends(Case):
                     self.assertEqual(result["result"], "EINTR")
                     self.assertIn("may be set or not", result["reason"])
                 mount.stop()
-                self.await_gone(agent)
-
-    def await_gone(self, pid):
-        end = time.monotonic() + PATIENCE
-        while harness.is_running(pid):
-            self.assertLess(time.monotonic(), end, harness.describe(pid))
-            time.sleep(0.02)
+                await_gone(agent)
 
     def test_sigterm_while_the_mount_hangs_in_open(self):
         self.check_hanging("open")
