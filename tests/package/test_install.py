@@ -96,6 +96,12 @@ class Install(unittest.TestCase):
         if unit in self.files:
             self.assertRegex(self.read(unit), rf"(?m)^ExecStart=.* {os.path.dirname(place)}/%i$")
 
+    def test_umount_is_not_busy_because_the_client_is_stopped_first(self):
+        """Units stop in the reverse of the order in which After= starts them."""
+        unit = self.read("lib/systemd/system/bmsfs-mqtt@.service")
+        self.assertRegex(unit, r"(?m)^After=.*\bbmsfs@%i\.service")
+        self.assertRegex(unit, r"(?m)^PartOf=bmsfs@%i\.service$")
+
     def test_example_of_the_broker(self):
         """Each of its lines is understood, as it stands and without its comment sign."""
         mqtt = os.path.join(self.prefix, "bin/bmsfs-mqtt")
