@@ -171,10 +171,12 @@ class Mount:
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace",
             env=test.environment)
         self.said = Lines(self.process.stderr)
-        if ready and not self.said.wait_for("is mounted on"):
-            raise AssertionError(f"is not mounted: {self.said.lines}")
+        mounted = not ready or self.said.wait_for("is mounted on")
         servers = children(self.process.pid)
         self.server = servers[0] if servers else None
+        if not mounted:
+            self._force()
+            raise AssertionError(f"is not mounted: {self.said.lines}")
 
     @property
     def keeper(self):
