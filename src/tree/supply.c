@@ -109,7 +109,12 @@ static int string_cells(const struct view *view, double pack_V, double cell_V, d
 	return 0;
 }
 
-/* the limit of a cell, pack_voltage, cell_voltage_min, cell_voltage_max */
+/* What tells how many cells a string has. */
+#define STRING_SOURCES                                                              \
+	FROM_FIELD("LCD1", "pack_voltage"), FROM_FIELD("LCD1", "cell_voltage_min"), \
+		FROM_FIELD("LCD1", "cell_voltage_max")
+
+/* the limit of a cell, STRING_SOURCES */
 static int supply_limit(const struct view *view, double *value)
 {
 	double cells;
@@ -334,9 +339,7 @@ static const struct node supply_nodes[] = {
 			"first unit, whichever comes closer to what the pack voltage makes of the "
 			"cell voltages.",
 		.unit = "uV",
-		.source = { FROM("CMIN"), FROM_FIELD("LCD1", "pack_voltage"),
-			    FROM_FIELD("LCD1", "cell_voltage_min"),
-			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.source = { FROM("CMIN"), STRING_SOURCES },
 		.compute = supply_limit,
 		.scale = MICRO,
 	},
@@ -346,9 +349,7 @@ static const struct node supply_nodes[] = {
 		.title = "highest voltage",
 		.description = "CMAX times the cells of one string, counted as for voltage_min.",
 		.unit = "uV",
-		.source = { FROM("CMAX"), FROM_FIELD("LCD1", "pack_voltage"),
-			    FROM_FIELD("LCD1", "cell_voltage_min"),
-			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.source = { FROM("CMAX"), STRING_SOURCES },
 		.compute = supply_limit,
 		.scale = MICRO,
 	},
@@ -361,9 +362,7 @@ static const struct node supply_nodes[] = {
 			"battery counts as empty. Some readers make energies of charges "
 			"with it.",
 		.unit = "uV",
-		.source = { FROM("CLOW"), FROM_FIELD("LCD1", "pack_voltage"),
-			    FROM_FIELD("LCD1", "cell_voltage_min"),
-			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.source = { FROM("CLOW"), STRING_SOURCES },
 		.compute = supply_limit,
 		.scale = MICRO,
 	},
@@ -375,9 +374,7 @@ static const struct node supply_nodes[] = {
 			"CHAR times the cells of one string, counted as for voltage_min: the "
 			"battery counts as full.",
 		.unit = "uV",
-		.source = { FROM("CHAR"), FROM_FIELD("LCD1", "pack_voltage"),
-			    FROM_FIELD("LCD1", "cell_voltage_min"),
-			    FROM_FIELD("LCD1", "cell_voltage_max") },
+		.source = { FROM("CHAR"), STRING_SOURCES },
 		.compute = supply_limit,
 		.scale = MICRO,
 	},
