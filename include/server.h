@@ -3,6 +3,7 @@
 #ifndef BMSFS_SERVER_H
 #define BMSFS_SERVER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "confine.h"
@@ -20,6 +21,7 @@ struct service {
 	const char *mountpoint; /* absolute */
 	const uint8_t *address; /* of each BMS on the line */
 	unsigned addresses;
+	bool address_is_given; /* by an option or by what the model is: no other is looked for */
 	int model;
 	int claim;    /* of mount_claim(), until the mount is there */
 	int ready_fd; /* a byte goes there once the mount answers; -1: nobody waits for it */

@@ -191,12 +191,15 @@ static int serve(const struct options *options, const struct instruction_table *
 				   .ready_fd = -1 };
 	uint8_t address[FOREST_MAX];
 	char reason[256] = "out of memory";
+	const char *target;
 	int status, err;
 
 	if (find_model(options, table, &service.model) < 0)
 		return EXIT_USAGE;
 	service.address = address;
 	service.addresses = choose_addresses(options, table, service.model, address);
+	service.address_is_given = options->addresses || service.model != MODEL_UNKNOWN ||
+				   link_kind(options->device, &target) == LINK_SIM;
 	err = confine_user_find(&user, options->user, reason, sizeof(reason));
 	if (err < 0) {
 		log_print("%s", reason);

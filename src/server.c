@@ -15,6 +15,7 @@
 #include "log.h"
 #include "notify.h"
 #include "nsec.h"
+#include "scout.h"
 #include "server.h"
 #include "tree/forest.h"
 
@@ -27,6 +28,8 @@ struct server {
 	struct device *device[FOREST_MAX];
 	unsigned devices;
 	struct forest *forest;
+	bool answered;       /* a BMS has, at its address */
+	struct scout *scout; /* NULL until the BMS is silent at an address that was not given */
 	struct notify notify;
 	int signal_fd;
 	int clock_fd; /* readable when CLOCK_REALTIME was set */
@@ -135,6 +138,7 @@ static void server_take_down(struct server *server)
 		device_free(server->device[i]);
 	if (server->bus)
 		bus_free(server->bus);
+	scout_free(server->scout);
 	if (server->signal_fd >= 0)
 		close(server->signal_fd);
 	if (server->clock_fd >= 0)
@@ -166,6 +170,7 @@ static bool server_settled(const struct server *server)
 	for (unsigned i = 0; i < server->devices; i++)
 		starting = starting || (device_starting(server->device[i]) &&
 					device_state(server->device[i]) != BUS_ABSENT);
+	starting = starting || (server->scout && !scout_run(server->scout));
 	return !starting || bus_now(server->bus) >= server->wait_until;
 }
 
@@ -230,6 +235,23 @@ static void server_announce(struct server *server)
 	server->ready_fd = -1;
 }
 
+/*
+ * Whether the start waits for the other factory addresses to be asked. That happens once, and not
+ * beside another master, if no BMS has answered at an address that was not given.
+ */
+static bool server_looks_elsewhere(struct server *server)
+{
+	const struct service *service = server->service;
+
+	if (service->address_is_given || server->answered)
+		return false;
+	if (!server->scout &&
+	    (bus_shared(server->bus) ||
+	     scout_start(&server->scout, server->bus, service->table, service->address[0]) < 0))
+		return false;
+	return !scout_run(server->scout) && bus_now(server->bus) < server->wait_until;
+}
+
 /* A line when it goes, and one when it is back; what is on its way to another state is no news. */
 static void server_report(struct server *server, unsigned index)
 {
@@ -237,7 +259,11 @@ static void server_report(struct server *server, unsigned index)
 	const char *why = device_last_error(server->device[index]);
 	uint64_t root = tree_root(forest_tree(server->forest, index));
 
-	if (state == server->told[index])
+	if (state == BUS_ONLINE) {
+		server->answered = true;
+		bus_found_elsewhere(server->bus, server->service->address[index], NULL);
+	}
+	if (state == server->told[index] || (state == BUS_SILENT && server_looks_elsewhere(server)))
 		return;
 	switch (state) {
 	case BUS_OPENING:

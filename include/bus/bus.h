@@ -132,6 +132,16 @@ void bus_observe(struct bus *bus, bus_observer *observer, void *user);
 int bus_add_peer(struct bus *bus, struct peer **peer, uint8_t address,
 		 const struct peer_observer *observer, void *user);
 
+/* Likewise one that is not mounted, which leaves the line that of a single BMS. */
+int bus_add_guest(struct bus *bus, struct peer **peer, uint8_t address,
+		  const struct peer_observer *observer, void *user);
+
+/*
+ * Nobody answers at @address, but @found ("ACTIVE answers at address 2; ..."), which stays the
+ * caller's: peer_last_error() says so, now and whenever. NULL: not any more.
+ */
+void bus_found_elsewhere(struct bus *bus, uint8_t address, const char *found);
+
 /* The model decides what fits as a reply; MODEL_UNKNOWN at first. */
 void peer_set_model(struct peer *peer, int model);
 uint8_t peer_address(const struct peer *peer);

@@ -85,7 +85,8 @@ struct bus {
 	struct transactions queue;
 	uint64_t serial;
 	struct peers peers;
-	bool crowded; /* there are several */
+	bool crowded;          /* there are several */
+	const char *elsewhere; /* what answers while the only one is silent, or NULL */
 	int64_t wake;
 	int64_t ran, appointment; /* the last turn, and when it wanted the next one */
 	uint64_t counter[BUS_COUNTERS];

@@ -14,6 +14,7 @@ struct peer {
 	const struct peer_observer *observer;
 	void *user;
 	uint8_t address;
+	bool guest; /* not mounted: its silence is no trouble */
 	int model;
 
 	/* The fence; see the head of src/bus/peer.c. */

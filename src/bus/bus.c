@@ -47,8 +47,8 @@ void bus_observe(struct bus *bus, bus_observer *observer, void *user)
 	bus->observer_user = user;
 }
 
-int bus_add_peer(struct bus *bus, struct peer **peer, uint8_t address,
-		 const struct peer_observer *observer, void *user)
+static int add_peer(struct bus *bus, struct peer **peer, uint8_t address,
+		    const struct peer_observer *observer, void *user)
 {
 	struct peer *p;
 
@@ -60,10 +60,38 @@ int bus_add_peer(struct bus *bus, struct peer **peer, uint8_t address,
 	peer_init(p, address, bus->config.timeout, bus_now(bus));
 	p->observer = observer;
 	p->user = user;
-	bus->crowded = !TAILQ_EMPTY(&bus->peers);
 	TAILQ_INSERT_TAIL(&bus->peers, p, entry);
 	*peer = p;
 	return 0;
+}
+
+int bus_add_peer(struct bus *bus, struct peer **peer, uint8_t address,
+		 const struct peer_observer *observer, void *user)
+{
+	bool crowded = !TAILQ_EMPTY(&bus->peers);
+	int err = add_peer(bus, peer, address, observer, user);
+
+	if (!err)
+		bus->crowded = crowded;
+	return err;
+}
+
+int bus_add_guest(struct bus *bus, struct peer **peer, uint8_t address,
+		  const struct peer_observer *observer, void *user)
+{
+	int err = add_peer(bus, peer, address, observer, user);
+
+	if (!err)
+		(*peer)->guest = true;
+	return err;
+}
+
+void bus_found_elsewhere(struct bus *bus, uint8_t address, const char *found)
+{
+	bus->elsewhere = found;
+	if (found)
+		bus_explain(bus, bus_find_peer(bus, address),
+			    "nobody answers at address %u, but %s", address, found);
 }
 
 struct peer *bus_find_peer(struct bus *bus, uint8_t address)

@@ -448,7 +448,11 @@ static void silent(struct bus *bus, struct peer *peer, int64_t now)
 	bool damaged = bus->damaged_at && now - bus->damaged_at < PEER_LATEST;
 	int error = damaged ? -EIO : -ETIMEDOUT;
 
-	if (damaged && bus_baud(bus))
+	if (peer->guest)
+		; /* asked on the chance that it is there */
+	else if (bus->elsewhere)
+		bus_found_elsewhere(bus, peer->address, bus->elsewhere);
+	else if (damaged && bus_baud(bus))
 		bus_explain(
 			bus, peer,
 			"what comes from address %u makes no frames at %u baud: check the wires A "

@@ -4,9 +4,11 @@
 import errno
 import os
 import random
+import re
 import time
 
 import harness
+import responder as wire
 from harness import Call
 
 LIVE = ["SOC", "pack/voltage", "units/1/cells/3/voltage"]
@@ -179,6 +181,105 @@ class Addresses(harness.MountTest):
         for option, words in (("address=1,2,1", "there twice"), ("address=1,200", "1 to 127"),
                               ("address=1,x", "x: unknown option")):
             self.assertIn(words, self.refused("-o", option, "sim:", self.folder, status=2))
+
+
+class Pair(wire.Responder):
+    """Another BMS is at address 2."""
+
+    def _receive(self, fd):
+        self.buffer += self.door.read(fd)
+        for raw in wire.take_frames(self.buffer):
+            if raw[1:3] == bytes([2, 0]):
+                self.pending.append((0, wire.frame("ACTIVE", 0, 2)))
+            elif raw[1:3] == bytes([self.address, 0]):
+                self._serve(wire.Request(raw))
+
+
+class Elsewhere(harness.MountTest):
+    """A BMS at the factory address of another model, and a mount that names no address."""
+
+    @staticmethod
+    def asked(mount):
+        """How often each address was asked."""
+        counts = {}
+        for line in mount.read("bus/trace").splitlines():
+            words = line.split()
+            if words[0] != "#" and words[2] == ">":
+                counts[int(words[1])] = counts.get(int(words[1]), 0) + 1
+        return counts
+
+    def silent_mount(self, model, *options):
+        link = os.path.join(self.folder, model)
+        simulator = self.simulator("--pty", link, "--model", model)
+        mount = self.mount(link, *options).expects("nobody answers at address")
+        self.assertTrue(mount.said.wait_for("nobody answers"))
+        return simulator, mount
+
+    def test_model_auto_names_what_answers_at_the_factory_address_of_another_model(self):
+        for model, identity, address in (("abms", "ACTIVE", 2), ("master", "REC BMS MASTER", 16)):
+            with self.subTest(model=model):
+                _, mount = self.silent_mount(model, "wait=60", "ttl=0")
+                sentence = (f"nobody answers at address 1, but {identity} answers at address "
+                            f"{address}: add -o address={address}")
+                self.assertEqual(len(mount.said.find(re.escape(sentence) + "$")), 1)
+                # The address is the user's: nothing of the other BMS is shown.
+                self.assert_errno(errno.ETIMEDOUT, mount.read, "SOC")
+                self.assertIn(sentence, mount.last_error())
+                asked = self.asked(mount)
+                self.assertLessEqual(asked[2] + asked.get(16, 0), 6)
+                # That is all, whatever is read afterwards.
+                self.assert_errno(errno.ETIMEDOUT, mount.read, "CMAX", os.O_DIRECT)
+                after = self.asked(mount)
+                self.assertEqual((after[2], after.get(16)), (asked[2], asked.get(16)))
+                self.assertGreater(after[1], asked[1])
+                # What it adds is all that it takes.
+                mount.unmount()
+                mount.wait_end()
+                found = self.mount(os.path.join(self.folder, model), f"address={address}")
+                self.assertEqual(found.read("IDN"), identity)
+
+    def test_no_other_address_is_asked_where_one_is_given(self):
+        for options in (("address=1",), ("model=1q",)):
+            with self.subTest(options=options):
+                _, mount = self.silent_mount("abms", *options)
+                self.assertEqual(set(self.asked(mount)), {1})
+                self.assertNotIn("address 2", mount.last_error())
+
+    def test_no_other_address_is_asked_once_a_bms_has_answered(self):
+        link = os.path.join(self.folder, "tty")
+        simulator = self.simulator("--pty", link)
+        mount = self.mount(link, "ttl=0").expects("nobody answers at address 1: check")
+        self.assertTrue(mount.read("SOC"))
+        simulator.command("silence on")
+        self.assert_errno(errno.ETIMEDOUT, mount.read, "SOC")
+        self.assertTrue(mount.said.wait_for("nobody answers"))
+        self.assertEqual(set(self.asked(mount)), {1})
+
+    def test_no_other_address_is_asked_beside_another_master(self):
+        responder = self.responder()
+        responder.silent = True
+        request = wire.frame("SOCS?", 9, 0)
+        responder.send(request)
+        mount = self.mount(responder.device, ready=False).expects("nobody answers")
+        while not mount.said.find("is mounted on"):
+            responder.send(request)
+            time.sleep(0.05)
+        self.assertTrue(mount.said.wait_for("nobody answers"))
+        self.assertEqual(set(self.asked(mount)), {1})
+
+    def test_the_sentence_ends_with_an_answer(self):
+        """A BMS that is switched on later than another."""
+        responder = Pair(os.path.join(self.folder, "tty"))
+        self.addCleanup(responder.stop)
+        responder.silent = True
+        mount = self.mount(responder.device, "ttl=0").expects("nobody answers")
+        self.assertTrue(mount.said.wait_for("but ACTIVE answers at address 2"))
+        responder.silent = False
+        self.assertEqual(mount.read("IDN"), wire.IDENTITY)
+        responder.silent = True
+        self.assert_errno(errno.ETIMEDOUT, mount.read, "SOC")
+        self.assertTrue(mount.said.wait_for("nobody answers at address 1: check"))
+        self.assertNotIn("address 2", mount.last_error())
 
 
 if __name__ == "__main__":
