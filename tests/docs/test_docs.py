@@ -332,6 +332,20 @@ class Commands(unittest.TestCase):
                 self.assertIn(value, names, f"{document}: {line}")
         self.assertGreater(found, 10)
 
+    def test_values_are_written_with_a_newline(self):
+        """Without it the result is that of close(); docs/writing.md shows what comes of that."""
+        without = re.compile(r"""(?:printf|echo\ -n)\ [^|;&]*>\ ?%s/[A-Z]
+                             |write(?:_all|File|FileSync)?\([^()]*(?<!\\n)["']\)
+                             |tee\ %s/[A-Z]""" % (MOUNT, MOUNT), re.X)
+        found = 0
+        for document in [*MARKDOWN, *MANUAL, *(ROOT / "data/examples").iterdir()]:
+            if document.name != "writing.md":
+                text = document.read_text()
+                found += len(re.findall(r"echo [^|\n]*\| (?:sudo )?tee |echo [^|\n]*> ?/mnt", text))
+                text = re.sub(r"echo [^|\n]*\| (?:sudo )?tee \S+", "", text)
+                self.assertEqual(without.findall(text), [], document)
+        self.assertGreater(found, 8)
+
     def test_syntax(self):
         lines = re.findall(r"^    (\S.*)$", (ROOT / "docs/troubleshooting.md").read_text(), re.M)
         self.assertGreater(len(lines), 25)

@@ -450,6 +450,45 @@ static void test_a_killed_writer_sets_nothing(void **state)
 	play(kill_client);
 }
 
+static int write_line_after_gate(int fd)
+{
+	char refused;
+
+	wait_at_gate();
+	refused = refuses(fd, "1\n", EINVAL);
+	return write(report[1], &refused, 1) == 1 ? 0 : 1;
+}
+
+/* Its child has the rest of the value, "1\n" of "51\n". */
+static int write_and_die_first(int unused)
+{
+	int fd = open("CMAX", O_WRONLY | O_APPEND);
+
+	(void)unused;
+	begin(write_line_after_gate, fd);
+	close(gate[1]);
+	if (takes(fd, "5"))
+		kill(getpid(), SIGKILL);
+	return 1;
+}
+
+static int killed_parent_client(int server)
+{
+	char refused = 0;
+
+	CHECK(pipe(gate) == 0 && pipe(report) == 0);
+	CHECK(end(begin(write_and_die_first, -1)) == -1 && close(gate[1]) == 0);
+	CHECK(read(report[0], &refused, 1) == 1 && refused && holds("3.5"));
+	CHECK(TELL(.wish = GET_WRITES) == 0);
+	return 0;
+}
+
+static void test_nothing_follows_a_dropped_piece(void **state)
+{
+	(void)state;
+	play(killed_parent_client);
+}
+
 static void *write_and_wait(void *end_of_pipe)
 {
 	char ok = takes(open("CMAX", O_WRONLY), "5");
@@ -460,7 +499,13 @@ static void *write_and_wait(void *end_of_pipe)
 	return NULL;
 }
 
-/* The second thread has written and lives on; then the first one ends all. */
+static void *exit_all(void *unused)
+{
+	(void)unused;
+	_exit(0);
+}
+
+/* The second thread has written and lives on; then the first one ends all, or a third (-1). */
 static int end_all(int signal_number)
 {
 	pthread_t thread;
@@ -469,9 +514,13 @@ static int end_all(int signal_number)
 	if (pipe(report) || pthread_create(&thread, NULL, write_and_wait, &report[1]) ||
 	    read(report[0], &ok, 1) != 1 || !ok)
 		return 1;
-	if (signal_number) {
+	if (signal_number > 0) {
 		signal(signal_number, SIG_DFL);
 		kill(getpid(), signal_number);
+	} else if (signal_number < 0) {
+		if (pthread_create(&thread, NULL, exit_all, NULL))
+			return 1;
+		pthread_join(thread, NULL);
 	}
 	return 0;
 }
@@ -481,6 +530,7 @@ static int threads_client(int server)
 {
 	CHECK(end(begin(end_all, SIGKILL)) == -1 && holds("3.5"));
 	CHECK(end(begin(end_all, SIGABRT)) == -1 && holds("3.5"));
+	CHECK(end(begin(end_all, -1)) == 0 && holds("3.5"));
 	CHECK(end(begin(end_all, 0)) == 0 && holds("5"));
 	CHECK(TELL(.wish = GET_WRITES) == 1);
 	return 0;
@@ -747,6 +797,7 @@ int main(void)
 		MOUNTED(test_a_value_without_newline_needs_its_opener),
 		MOUNTED(test_an_exit_closes),
 		MOUNTED(test_a_killed_writer_sets_nothing),
+		MOUNTED(test_nothing_follows_a_dropped_piece),
 		MOUNTED(test_the_end_of_a_program_with_threads),
 		MOUNTED(test_any_thread_of_the_opener_closes),
 		MOUNTED(test_a_writer_in_a_pid_namespace_below),

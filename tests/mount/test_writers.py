@@ -154,6 +154,18 @@ class Others(WritersTest):
             self.assertEqual([call.result() for call in calls], [None, None])
             self.assertIn(self.bmsfs.read("CMIN"), (NEW, "2.71"))
 
+    def test_the_end_of_the_mount(self):
+        self.reset()
+        fd = os.open(self.path, os.O_WRONLY)
+        self.assertEqual(os.write(fd, NEW.encode()), len(NEW))
+        os.kill(self.bmsfs.keeper, signal.SIGTERM)
+        self.bmsfs.wait_end()
+        self.assert_errno(errno.ENOTCONN, os.close, fd)
+        self.assertTrue(self.bmsfs.said.find(
+            r"pid \d+ \(\S+\): CMIN: 2\.75 was dropped because the mount ended before the file "
+            "was closed; write it again$"), self.bmsfs.said.lines)
+        self.assertEqual(self.bms.sets(), [])
+
     def test_all_pieces_of_a_value_in_any_way(self):
         """The BMS holds the old or the whole new value, whatever writes the pieces and is killed."""
         chance = random.Random(1)
