@@ -80,7 +80,7 @@ static const struct rule {
 	{ .call = "fcntl64", .when = { { 1, ALL_BITS, F_GETFL } } },
 	{ .call = "fcntl64", .when = { { 1, ALL_BITS, F_SETFL } } },
 
-	/* Files: the port, /dev/null, /proc/PID/comm. None is ever made or emptied. */
+	/* Files: the port, /dev/null, of /proc/PID comm, status and stat. None is ever made or emptied. */
 	{ .call = "open", .when = { { 1, CHANGES, 0 } } },
 	{ .call = "openat", .when = { { 2, CHANGES, 0 } } },
 	{ .call = "stat" },
