@@ -230,10 +230,10 @@ pid_t caller_process(pid_t thread);
 bool caller_is_of(pid_t thread, pid_t process);
 
 /*
- * Whether a signal ends @process, which waits for an answer: 1, 0, or -errno if it cannot be seen.
- * Also 1 if a thread other than the first has called exit(3), which looks the same.
+ * Whether a signal ends @process, whose @thread waits for an answer: 1, 0, or -errno if it cannot be
+ * seen. Also 1 if a thread other than the first has called exit(3), which looks the same.
  */
-int caller_was_killed(pid_t process);
+int caller_was_killed(pid_t thread, pid_t process);
 
 /* poll.c. Replies: poll or error. */
 void poll_begin(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info,

@@ -3,6 +3,9 @@
  * The processes that make requests, as /proc shows them. A request carries the ID of its thread, or
  * 0 for a thread outside the pid namespace of the mount. A thread keeps its entry in /proc until its
  * request is answered.
+ *
+ * No read here may wait for that thread. What the kernel guards with ptrace's rules (stat, exe, fd and
+ * others) waits for the end of an execve(2) of the process, which closes files and waits for us.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -81,13 +84,21 @@ bool caller_is_of(pid_t thread, pid_t process)
 	return !access(path, F_OK);
 }
 
-int caller_was_killed(pid_t process)
+int caller_was_killed(pid_t thread, pid_t process)
 {
 	char text[512];
-	int err = proc_read(process, "stat", text, sizeof(text));
-	/* The name may contain anything; behind it are numbers only. */
-	const char *field = err ? NULL : strrchr(text, ')');
+	const char *field = NULL;
+	int err = proc_read(thread, "statm", text, sizeof(text));
 
+	/* It has memory, so it closes the file itself, or by execve(2). */
+	if (!err && strncmp(text, "0 ", 2) != 0)
+		return 0;
+	/* It exits, and no thread of a process is in execve(2) then. */
+	if (!err)
+		err = proc_read(process, "stat", text, sizeof(text));
+	/* The name may contain anything; behind it are numbers only. */
+	if (!err)
+		field = strrchr(text, ')');
 	for (unsigned i = 0; field && i <= STAT_FLAGS; i++)
 		field = strchr(field + 1, ' ');
 	if (!field)

@@ -10,8 +10,9 @@
  *	WRITE     the text held and the data end with a newline the write job; nothing is held
  *	WRITE     nothing held, and a value of this setting     held
  *	WRITE     any other piece                               EINVAL, ERANGE or EACCES; spent
- *	FLUSH     nothing held, or not by the opener            none
- *	FLUSH     by the opener, which a signal ends            dropped, spent
+ *	FLUSH     nothing held                                  none
+ *	FLUSH     by a process that a signal ends               dropped, spent
+ *	FLUSH     by another process than the opener            none
  *	FLUSH     by the opener                                 the write job; spent
  *	RELEASE   text held                                     dropped
  */
@@ -252,14 +253,22 @@ void file_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct handle *handle = handle_of(info);
 	const struct held *held = &handle->held;
+	pid_t thread = fuse_req_ctx(req)->pid;
+	bool by_opener;
 	int killed;
 
 	request_tell(req, ino, "flush", "");
-	if (!held->size || !caller_is_of(fuse_req_ctx(req)->pid, held->process)) {
+	if (!held->size) {
 		reply_error(req, ino, 0);
 		return;
 	}
-	killed = caller_was_killed(held->process);
+	/* A program that is killed may have been about to write more, also if another opened the file. */
+	by_opener = caller_is_of(thread, held->process);
+	killed = caller_was_killed(thread, by_opener ? held->process : caller_process(thread));
+	if (killed <= 0 && !by_opener) {
+		reply_error(req, ino, 0);
+		return;
+	}
 	if (!killed) {
 		finish_text(req, info);
 		return;

@@ -417,6 +417,52 @@ static void test_an_exit_closes(void **state)
 	play(exit_client);
 }
 
+/* The kernel closes the file inside of execve(2), where other locks of the process are held. */
+static int write_and_exec(int unused)
+{
+	char *arguments[] = { "true", NULL };
+
+	(void)unused;
+	if (takes(open("CMAX", O_WRONLY | O_CLOEXEC), "5"))
+		execvp(arguments[0], arguments);
+	return 1;
+}
+
+/* The same, while its child writes to a file that stays open. */
+static int write_exec_and_leave(int unused)
+{
+	int fd = open("CMAX", O_WRONLY);
+
+	begin(write_after_gate, fd);
+	close(gate[1]);
+	return write_and_exec(unused);
+}
+
+static int exec_client(int server)
+{
+	pid_t writer;
+
+	CHECK(end(begin(write_and_exec, -1)) == 0 && holds("5"));
+	CHECK(TELL(.wish = GET_LOGGED, .text = "set CMAX 3.5 -> 5\n"));
+
+	TELL(.wish = SET_HOLD, .number = 1);
+	CHECK(pipe(gate) == 0);
+	writer = begin(write_exec_and_leave, -1);
+	TELL(.wish = AWAIT_PARKED, .number = 1);
+	CHECK(TELL(.wish = GET_LOGGED, .text = "flush CMAX by"));
+	close(gate[1]);
+	TELL(.wish = AWAIT_LOGGED, .text = "CMAX -> held\n");
+	TELL(.wish = SET_HOLD, .number = 0);
+	CHECK(end(writer) == 0);
+	return 0;
+}
+
+static void test_an_exec_closes(void **state)
+{
+	(void)state;
+	play(exec_client);
+}
+
 static int write_and_die(int signal_number)
 {
 	signal(signal_number, SIG_DFL); /* cmocka catches some */
@@ -796,6 +842,7 @@ int main(void)
 		MOUNTED(test_text_that_the_opener_left_is_dropped),
 		MOUNTED(test_a_value_without_newline_needs_its_opener),
 		MOUNTED(test_an_exit_closes),
+		MOUNTED_AS(test_an_exec_closes, setup_debug),
 		MOUNTED(test_a_killed_writer_sets_nothing),
 		MOUNTED(test_nothing_follows_a_dropped_piece),
 		MOUNTED(test_the_end_of_a_program_with_threads),

@@ -146,6 +146,20 @@ class Others(WritersTest):
         self.assertEqual((became, status), ("set", 0))
         self.assertEqual(self.bms.sets(), ["CMIN " + NEW])
 
+    def test_a_child_killed_between_pieces_sets_nothing(self):
+        became, _, _ = self.play(
+            "bash", "-c", f"{{ sh -c 'printf 2; kill -9 $$; printf .75'; }} > {self.path}; true")
+        self.assertEqual(became, "dropped")
+        self.assertEqual(self.bms.sets(), [])
+
+    def test_execve_closes_a_file_with_text_held(self):
+        """The kernel guards /proc/PID/stat until the file is closed, and that waits for bmsfs."""
+        self.reset()
+        self.run_program(sys.executable, "-c", "import os, sys\n"
+                         "fd = os.open(sys.argv[1], os.O_WRONLY)\n"
+                         f"os.write(fd, b'{NEW}')\nos.execvp('true', ['true'])", self.path)
+        self.assertEqual(self.bms.sets(), ["CMIN " + NEW])
+
     def test_two_writers_at_once(self):
         for text in (NEW, NEW + "\n"):
             self.reset()
