@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <grp.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,6 +32,7 @@
 
 #define TABLE_SIZE_MAX (1 << 20)
 #define EXIT_USAGE     2
+#define GROUP          "dialout" /* of serial ports */
 
 struct program;
 
@@ -43,6 +45,7 @@ struct door {
 
 struct program {
 	const struct door *door;
+	const char *group;    /* that may open it; NULL: not given */
 	const char *target;   /* of the door: LINK, PORT or PATH */
 	char place[PATH_MAX]; /* what a client opens */
 	int listener, client; /* client: where the bytes go, the master side of a pty too */
@@ -119,6 +122,24 @@ static int pty_clear_link(const char *link)
 	return -EEXIST;
 }
 
+/*
+ * As udev gives serial ports to a group: a daemon that serves as a user of its own can open it then.
+ * Users that are not in the group cannot give it away, and need not for a daemon of their own.
+ */
+static int open_to_group(const struct program *program, const char *path)
+{
+	const struct group *group = getgrnam(program->group ? program->group : GROUP);
+	int err = group ? 0 : -ENOENT;
+
+	if (!err && (chown(path, (uid_t)-1, group->gr_gid) || chmod(path, 0660)))
+		err = -errno;
+	if (!err || !program->group)
+		return 0;
+	complain("--group %s: %s", program->group,
+		 group ? strerror(-err) : "there is no such group");
+	return err;
+}
+
 static int pty_make_raw(int fd)
 {
 	struct termios termios;
@@ -132,6 +153,8 @@ static int pty_make_raw(int fd)
 /* The slave stays open here, so that the master sees no hang-up when a client goes. */
 static int pty_make(struct program *program, char *name, size_t size)
 {
+	int err;
+
 	program->client = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (program->client < 0 || grantpt(program->client) || unlockpt(program->client) ||
 	    ptsname_r(program->client, name, size))
@@ -139,6 +162,9 @@ static int pty_make(struct program *program, char *name, size_t size)
 	program->slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (program->slave < 0 || pty_make_raw(program->slave))
 		return complain_errno(name);
+	err = open_to_group(program, name);
+	if (err)
+		return err;
 	program->watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (program->watch < 0 || inotify_add_watch(program->watch, name, IN_OPEN | IN_CLOSE) < 0)
 		return complain_errno(name);
@@ -281,9 +307,10 @@ static int unix_open(struct program *program)
 	if (!lstat(program->target, &st) && S_ISSOCK(st.st_mode) && unix_is_left_behind(&address))
 		unlink(program->target);
 	ret = listen_at(program, (struct sockaddr *)&address, sizeof(address));
-	if (!ret)
-		snprintf(program->place, sizeof(program->place), "%s", program->target);
-	return ret;
+	if (ret)
+		return ret;
+	snprintf(program->place, sizeof(program->place), "%s", program->target);
+	return open_to_group(program, program->target);
 }
 
 static void socket_hang_up(struct program *program)
@@ -606,6 +633,7 @@ static const char help[] =
 	"  --pty LINK           make a pty and the symbolic link LINK to it\n"
 	"  --tcp PORT           listen on 127.0.0.1; 0 takes any port that is free\n"
 	"  --unix PATH          listen on a Unix socket\n"
+	"  --group NAME         who else may open the pty or the socket; dialout unless given\n"
 	"\n"
 	"  --model NAME         1q (the default), 2q, abms, master or one of your own table\n"
 	"  --address N[,N...]   on the bus, instead of the model's; several are several BMSs\n"
@@ -632,6 +660,7 @@ enum {
 	OPT_PTY = 1,
 	OPT_TCP,
 	OPT_UNIX,
+	OPT_GROUP,
 	OPT_CONFIG,
 	OPT_FAULT,
 	OPT_INSTRUCTIONS,
@@ -646,6 +675,7 @@ static const struct option options[] = {
 	{ "pty", required_argument, NULL, OPT_PTY },
 	{ "tcp", required_argument, NULL, OPT_TCP },
 	{ "unix", required_argument, NULL, OPT_UNIX },
+	{ "group", required_argument, NULL, OPT_GROUP },
 	{ "model", required_argument, NULL, OPT_CONFIG },
 	{ "address", required_argument, NULL, OPT_CONFIG },
 	{ "units", required_argument, NULL, OPT_CONFIG },
@@ -733,6 +763,9 @@ static int take_option(struct program *program, int option, int index, char *val
 		return set_door(program, &tcp_door, value);
 	case OPT_UNIX:
 		return set_door(program, &unix_door, value);
+	case OPT_GROUP:
+		program->group = value;
+		return 0;
 	case OPT_CONFIG:
 		return set_config(program, options[index].name, value);
 	case OPT_FAULT:

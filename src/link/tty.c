@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "denied.h"
 #include "link/backends.h"
 #include "link/holder.h"
 #include "link/serial.h"
@@ -42,38 +42,6 @@ static bool is_pty(dev_t device)
 	return major(device) >= PTY_MAJOR_FIRST && major(device) <= PTY_MAJOR_LAST;
 }
 
-/* Straight from the file: the services behind getgrgid() may be slow or across a network. */
-static void group_name(gid_t gid, char *text, size_t size)
-{
-	FILE *file = fopen("/etc/group", "re");
-	struct group *group;
-
-	snprintf(text, size, "%u", (unsigned)gid);
-	while (file && (group = fgetgrent(file)))
-		if (group->gr_gid == gid) {
-			snprintf(text, size, "%s", group->gr_name);
-			break;
-		}
-	if (file)
-		fclose(file);
-}
-
-static int fail_denied(struct link *link, const char *device)
-{
-	char group[64];
-	struct stat st;
-
-	if (stat(device, &st) < 0 || (st.st_mode & 060) != 060)
-		return link_fail(link, EACCES,
-				 "%s: permission denied: a udev rule or chmod must allow it",
-				 device);
-	group_name(st.st_gid, group, sizeof(group));
-	return link_fail(
-		link, EACCES,
-		"%s: permission denied: add the user to the group %s (usermod -aG %s USER)", device,
-		group, group);
-}
-
 static int fail_busy(struct link *link, const char *device)
 {
 	char holder[128];
@@ -91,7 +59,7 @@ static int fail_open(struct link *link, const char *device, int err)
 				 device);
 	case EACCES:
 	case EPERM:
-		return fail_denied(link, device);
+		return link_fail_denied(link, err, device, device);
 	case EBUSY:
 	case EWOULDBLOCK:
 		return fail_busy(link, device);

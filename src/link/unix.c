@@ -5,13 +5,20 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "denied.h"
 #include "link/backends.h"
 #include "link/socket.h"
 
+#define PREFIX "unix " /* how sentences start */
+
 static int unix_open(struct link *link)
 {
+	const char *name = ((struct socket_link *)link)->name;
+	int err;
+
 	link->error[0] = '\0';
-	return socket_connect((struct socket_link *)link);
+	err = socket_connect((struct socket_link *)link);
+	return err == -EACCES ? link_fail_denied(link, EACCES, name, name + strlen(PREFIX)) : err;
 }
 
 static void unix_free(struct link *link)
@@ -64,7 +71,7 @@ int unix_link_new(struct link **link, const char *target, const struct link_conf
 		return -EINVAL;
 	}
 	socket = calloc(1, sizeof(*socket));
-	if (!socket || asprintf(&socket->name, "unix %s", path) < 0) {
+	if (!socket || asprintf(&socket->name, PREFIX "%s", path) < 0) {
 		free(socket);
 		free(path);
 		return -ENOMEM;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,9 +238,27 @@ static void test_denied_names_the_group(void **state)
 	else
 		snprintf(expected, sizeof(expected), "to the group %u (", (unsigned)st.st_gid);
 	assert_says(f->link, expected);
+}
 
-	assert_int_equal(open_denied(f, 0), -EACCES);
-	assert_says(f->link, "udev rule");
+/* A pty of root's, which no group may read, and one in a folder that is closed. */
+static void test_denied_names_the_user(void **state)
+{
+	struct fixture *f = *state;
+	const struct passwd *nobody = getpwuid(65534);
+	char expected[256];
+
+	if (!nobody || geteuid())
+		skip();
+	assert_int_equal(chmod(f->folder, 0755), 0);
+	assert_int_equal(open_denied(f, 0620), -EACCES);
+	snprintf(expected, sizeof(expected),
+		 ": permission denied to user %s; let root mount with -o user=root, or let a group "
+		 "use it",
+		 nobody->pw_name);
+	assert_says(f->link, expected);
+	assert_int_equal(chmod(f->folder, 0700), 0);
+	assert_int_equal(open_denied(f, 0666), -EACCES);
+	assert_says(f->link, "on the way there; see namei -l /");
 }
 
 static void test_full_line_takes_nothing(void **state)
@@ -308,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_what_cannot_be_opened),
 		cmocka_unit_test_setup_teardown(test_loop_of_links, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denied_names_the_group, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_denied_names_the_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_line_takes_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flush_drops_what_came, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_relative_path, setup, teardown),

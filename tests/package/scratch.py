@@ -39,6 +39,17 @@ def run(*arguments, **more):
                           **more)
 
 
+def processes_of(*names):
+    """The numbers of the processes with these names."""
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{process}/comm", encoding="utf-8") as comm:
+                if comm.read().rstrip("\n") in names:
+                    yield process
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+
+
 class Scratch:
     def __init__(self):
         if os.geteuid() != 0:
@@ -85,6 +96,10 @@ class Scratch:
         except OSError as error:
             raise Unavailable(f"/dev/{name}: {error.strerror}") from error
         os.chmod(self.path("dev/" + name), 0o660 if name.startswith("tty") else 0o666)
+
+    def holds(self, process):
+        """Whether this process runs in there."""
+        return os.readlink(f"/proc/{process}/root") == self.root
 
     def path(self, name):
         return os.path.join(self.root, name.lstrip("/"))

@@ -136,6 +136,20 @@ class Installed(unittest.TestCase):
                 found[before.split()[4]] = (kind, source, set(before.split()[5].split(",")))
         return found
 
+    def served_by(self, place):
+        """
+        The users of the two processes. ps(1) would look at the memory of all processes, and a
+        process of another test may not let it.
+        """
+        users = dict(reversed(line.split(":")[:3:2]) for line in
+                     self.copy.read("etc/passwd").splitlines())
+        found = []
+        for process in scratch.processes_of("bmsfs-keeper", "mount.bmsfs", "mount.fuse.bmsf"):
+            with open(f"/proc/{process}/cmdline", encoding="utf-8") as words:
+                if place in words.read().split("\0") and self.copy.holds(process):
+                    found.append(users[str(os.stat(f"/proc/{process}").st_uid)])
+        return sorted(found)
+
     def test_1_install(self):
         self.check(*INSTALL)
         self.assertEqual(self.check("dpkg", "--verify", "bmsfs"), "")
@@ -167,9 +181,7 @@ class Installed(unittest.TestCase):
         self.assertIn("Read-only", self.check("touch", "/mnt/two/CMAX", status=1))
         self.assertEqual(self.check("stat", "-c", "%G", "/mnt/two/CMAX"), "dialout\n")
         self.assertIn("3.", self.check("bmsfs-top", "--once", "/mnt/one"))
-        served = [line.split()[0] for line in self.check("ps", "-eo", "user=,args=").splitlines()
-                  if " /mnt/one " in line]
-        self.assertEqual(sorted(served), ["bmsfs", "root"])
+        self.assertEqual(self.served_by("/mnt/one"), ["bmsfs", "root"])
         self.check("umount", "/mnt/one", "/mnt/two")
 
     def test_3_mount_by_hand(self):
@@ -236,11 +248,6 @@ class Installed(unittest.TestCase):
         self.assertIn("/mnt/four: is not a mount of bmsfs", said)
         self.check("umount", "/mnt/four")
 
-    def served_by(self, place):
-        """The users of the two processes."""
-        return sorted(line.split()[0] for line in self.check("ps", "-eo", "user=,args=").splitlines()
-                      if f" {place} " in line)
-
     def test_3_user_in_fstab(self):
         """There user= is mount(8)'s own, and setuid= names the user that serves."""
         cases = [("user", "bmsfs", ""), ("user=daemon", "bmsfs", "setuid= names the user"),
@@ -270,6 +277,49 @@ class Installed(unittest.TestCase):
         self.assertIn("Permission denied", self.check("cat", "/mnt/three/SOC", status=1))
         self.check("umount", "/mnt/three", user=USER)
         self.assertEqual(self.mounts(), {})
+
+    # What a recipe has in the background runs until the command that follows has ended.
+    RECIPE = """
+        {simulator} > /tmp/ready & simulator=$!
+        until grep -q ready /tmp/ready; do sleep 0.1; done
+        {mount} && cat /mnt/bms/SOC; status=$?
+        cat /mnt/bms/bus/last_error
+        umount /mnt/bms; kill $simulator; wait
+        exit $status
+    """
+
+    def try_recipe(self, simulator, mount, status=0):
+        return self.check("sh", "-c", self.RECIPE.format(simulator=simulator, mount=mount),
+                          status=status)
+
+    def make_ptys(self):
+        self.check("sh", "-c", "mount -t devpts -o newinstance,ptmxmode=666,gid=tty,mode=620 devpts "
+                               "/dev/pts && ln -sf pts/ptmx /dev/ptmx && mkdir -p /mnt/bms")
+        self.addCleanup(self.check, "sh", "-c", "umount /dev/pts; rmdir /mnt/bms")
+
+    def test_4_simulator_recipes_as_written(self):
+        """By root, with a user bmsfs that the package has made and that serves."""
+        self.make_ptys()
+        with open(os.path.join(SOURCE, "docs/bmsfs-sim.1"), encoding="utf-8") as page:
+            examples = page.read().split(".Sh EXAMPLES")[1]
+        recipes = [re.search(r"^\$ (bmsfs-sim .*) &\n\$ (bmsfs .*)$", examples, re.M).groups(),
+                   ("bmsfs-sim --unix /tmp/bms.sock", "bmsfs unix:/tmp/bms.sock /mnt/bms")]
+        for simulator, mount in recipes:
+            with self.subTest(simulator):
+                self.assertRegex(self.try_recipe(simulator, mount), r"(?m)^\d+\.\d\d$")
+
+    def test_4_a_port_that_only_root_may_open_is_named_with_its_remedy(self):
+        self.make_ptys()
+        for kind, device in ("--pty", "/tmp/bms"), ("--unix", "unix:/tmp/bms"):
+            for close, remedy in (("chmod 600", "-o user=root"),
+                                  ("chown root:root", "usermod -aG root bmsfs")):
+                with self.subTest(kind=kind, close=close):
+                    simulator = f"bmsfs-sim {kind} /tmp/bms"
+                    mount = f"{close} $(realpath /tmp/bms); bmsfs {{}} {device} /mnt/bms"
+                    said = self.try_recipe(simulator, mount.format(""), status=1)
+                    self.assertRegex(said, f"permission denied to user bmsfs; .*{remedy}")
+                    said = self.try_recipe(simulator, mount.format("-o user=root"))
+                    self.assertRegex(said, r"(?m)^\d+\.\d\d$")
 
     def test_5_unit(self):
         if not shutil.which("systemd-analyze"):

@@ -329,17 +329,17 @@ class Users(harness.MountTest):
         responder = self.responder()
         self.open_to(responder, PORT_GROUP)
         bmsfs = self.mount(responder.device, "ttl=0").expects(
-            "serving as user bmsfs", "is gone", "no such device", "permission denied",
+            "serving as user bmsfs", "is gone", "no such device", "permission denied to user bmsfs",
             "nobody answers")
         self.assertEqual(bmsfs.read("SOC"), "78.46")
         responder.hang_up()
         self.assert_errno(errno.ENODEV, bmsfs.read, "SOC")
         responder.appear()
         os.chmod(responder.device, 0o600)
-        self.await_error(bmsfs, "permission denied: a udev rule or chmod must allow it")
+        self.await_error(bmsfs, "permission denied to user bmsfs; let root mount with -o user=root")
         os.chown(responder.device, 0, OTHER_GROUP)
         os.chmod(responder.device, 0o660)
-        self.await_error(bmsfs, "add the user to the group helm")
+        self.await_error(bmsfs, "add it to the group helm (usermod -aG helm bmsfs)")
         self.open_to(responder, PORT_GROUP)
         self.await_value(bmsfs)
 

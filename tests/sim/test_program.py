@@ -3,8 +3,10 @@
 """bmsfs-sim as other programs meet it: over a pty, TCP and a Unix socket."""
 import errno
 import fcntl
+import grp
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -187,6 +189,42 @@ class Pty(Folder):
             self.assertEqual(simulator.process.wait(PATIENCE), 0)
             self.assertFalse(os.path.lexists(link))
             simulator.stop()
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root gives files to any group")
+    def test_group(self):
+        """As udev gives serial ports to a group, so that a daemon without rights can open it."""
+        link = self.path("bms")
+        for arguments, group in ((), "dialout"), (("--group", "daemon"), "daemon"):
+            for kind in "--pty", "--unix":
+                simulator = self.start(kind, link, *arguments)
+                status = os.stat(link)
+                self.assertEqual((status.st_mode & 0o777, status.st_uid), (0o660, 0))
+                self.assertEqual(grp.getgrgid(status.st_gid).gr_name, group)
+                if kind == "--pty":
+                    self.assertEqual(simulator.command("hangup"), "ok")
+                    self.assertEqual(os.stat(link).st_gid, status.st_gid)
+                simulator.stop()
+        result = subprocess.run([PROGRAM, "--pty", link, "--group", "nothing"], check=False,
+                                capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("--group nothing: there is no such group", result.stderr)
+        self.assertFalse(os.path.lexists(link))
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_group_of_others_is_no_error_unless_given(self):
+        # The build folder may be closed to others.
+        program = shutil.copy2(PROGRAM, self.path("bmsfs-sim"))
+        os.chmod(os.path.dirname(program), 0o777)
+        for arguments, status in ((), 0), (("--group", "dialout"), 1):
+            process = subprocess.Popen(
+                [program, "--control", "--pty", self.path("bms"), *arguments], text=True,
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                user=65534, group=65534, extra_groups=[])
+            said = process.stdout.readline()
+            process.stdin.close()
+            self.assertEqual(process.wait(PATIENCE), status)
+            self.assertEqual(said[:5], "" if status else "ready")
+            process.stdout.close()
 
     def test_log(self):
         link, log = self.path("bms"), self.path("log")
