@@ -43,6 +43,7 @@ struct handle {
 	uint64_t ino;
 	bool lengthy;     /* a TREE_LONG: the text was made when it was opened and stays */
 	bool patient;     /* a signal does not end its reads */
+	bool flushed;     /* the kernel sends a FLUSH when a descriptor of it is closed */
 	bool about_mount; /* bus/last_error shows no failed read of it */
 	bool rendered;    /* the text, or the error, is what it read last */
 	int error;
@@ -108,6 +109,7 @@ struct fs {
 	unsigned refreshes;   /* how often still */
 
 	struct handle_list handles;
+	int flushed; /* handles of which the kernel sends a FLUSH */
 	struct handle_list waiters;
 	struct handle_list told;
 	struct parked_list parked;

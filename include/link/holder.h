@@ -11,4 +11,10 @@
  */
 bool holder_name(const char *device, char *text, size_t size);
 
+/*
+ * While @paused, holder_name() looks into no process. Looking waits for a process in execve(2), and that
+ * waits for the caller if it closes a file of the caller's mount.
+ */
+void holder_pause(bool paused);
+
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "fs/session.h"
+#include "link/holder.h"
 
 #define ENDED       "the mount ended before the BMS answered"
 #define INTERRUPTED "a signal ended the read; read the file again"
@@ -23,11 +24,20 @@ static void opened(fuse_req_t req, struct handle *handle, const struct fuse_file
 		handle_free(handle);
 }
 
+/* A process that closes such a handle waits for us, even in execve(2). */
+static void count_flushed(struct fs *fs, int change)
+{
+	fs->flushed += change;
+	holder_pause(fs->flushed);
+}
+
 void handle_free(struct handle *handle)
 {
 	struct fs *fs = handle->fs;
 
 	TAILQ_REMOVE(&fs->handles, handle, entry);
+	if (handle->flushed)
+		count_flushed(fs, -1);
 	if (handle->poll)
 		fuse_pollhandle_destroy(handle->poll);
 	free(handle->text);
@@ -299,6 +309,9 @@ void file_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 	info->fh = (uintptr_t)handle;
 	info->direct_io = 1;
 	info->noflush = (info->flags & O_ACCMODE) == O_RDONLY;
+	handle->flushed = !info->noflush;
+	if (handle->flushed)
+		count_flushed(fs, 1);
 	if (stat.kind == TREE_LONG)
 		open_long(req, ino, info);
 	else

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool holder_paused;
+
 static DIR *open_dir_at(int dir, const char *name)
 {
 	int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -68,7 +70,7 @@ static void describe(int process, const char *pid, char *text, size_t size)
 
 bool holder_name(const char *device, char *text, size_t size)
 {
-	DIR *proc = open_dir_at(AT_FDCWD, "/proc");
+	DIR *proc = holder_paused ? NULL : open_dir_at(AT_FDCWD, "/proc");
 	struct dirent *entry;
 	struct stat st;
 	bool found = false;
@@ -92,4 +94,9 @@ bool holder_name(const char *device, char *text, size_t size)
 	if (proc)
 		closedir(proc);
 	return found;
+}
+
+void holder_pause(bool paused)
+{
+	holder_paused = paused;
 }

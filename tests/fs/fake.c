@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "link/holder.h"
 #include "nsec.h"
 
 enum { SOC = 2, CMAX, LONG, UNITS, FIRST, CELLS, STATE, GONE, ERRL, SHOT, CLASS, FILES };
@@ -369,4 +370,9 @@ const char *tree_read_only_reason(const struct tree *tree, uint64_t ino)
 	(void)tree;
 	(void)ino;
 	return "read-only";
+}
+
+void holder_pause(bool paused)
+{
+	(void)paused;
 }

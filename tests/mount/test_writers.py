@@ -8,6 +8,7 @@ say what happens.
 """
 import collections
 import errno
+import fcntl
 import os
 import random
 import re
@@ -167,6 +168,22 @@ class Others(WritersTest):
                      Call(self.bmsfs.write, "CMIN", text.replace(NEW, "2.71"))]
             self.assertEqual([call.result() for call in calls], [None, None])
             self.assertIn(self.bmsfs.read("CMIN"), (NEW, "2.71"))
+
+    def test_a_close_by_exec_while_another_program_has_the_port(self):
+        """bmsfs looks for that program, and must not wait for the one that waits for bmsfs."""
+        bms = self.responder("busy")
+        port = os.open(bms.device, os.O_RDWR | os.O_NOCTTY)
+        self.addCleanup(os.close, port)
+        fcntl.flock(port, fcntl.LOCK_EX)
+        mount = self.mount(bms.device, "wait=0")
+        mount.expects("is in use by", "set CMIN .* failed")
+        # Twice the time after which the port is tried again.
+        program = self.python("import time; fd = os.open(sys.argv[1], os.O_WRONLY); "
+                              "os.write(fd, b'2.75'); time.sleep(1); os.execlp('true', 'true')",
+                              mount.path("CMIN"))
+        self.assertEqual(program.wait(harness.PATIENCE), 0)
+        self.assertTrue(mount.said.find("set CMIN . -> 2.75 failed: "), mount.said.lines)
+        self.assertIn(" is in use by another program", mount.last_error())
 
     def test_the_end_of_the_mount(self):
         self.reset()
