@@ -163,8 +163,7 @@ static void detach(const char *mountpoint, const struct mount_id *id)
 	int err = mount_detach(id);
 
 	if (err == -EBUSY)
-		log_print("%s: another mount covers it; unmount both (umount %s, twice)",
-			  mountpoint, mountpoint);
+		log_print("%s: another mount covers it; unmount both, that one first", mountpoint);
 	else if (err < 0)
 		log_print("%s: cannot be unmounted: %s", mountpoint, strerror(-err));
 }

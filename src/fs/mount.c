@@ -318,8 +318,9 @@ static int open_by_id(const struct mount_id *id, struct mount_line *line)
 	if (error)
 		return error;
 	fd = mount_open(line->place, &topmost);
+	/* It is in the table and not at its place: something covers a folder above. */
 	if (fd < 0)
-		return fd;
+		return fd == -ENOENT ? -EBUSY : fd;
 	if (topmost.id.number != id->number)
 		error = -EBUSY;
 	else if (topmost.id.unique && id->unique && topmost.id.unique != id->unique)

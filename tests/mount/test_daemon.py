@@ -239,6 +239,19 @@ class Unmounted(harness.MountTest):
         self.assertTrue(bmsfs.read("SOC", os.O_DIRECT))
 
     @unittest.skipUnless(harness.ROOT, "needs root")
+    def test_a_mount_over_the_folder_above_is_named_at_the_end(self):
+        parent, bmsfs = self.mount_in()
+        bmsfs.expects("another mount covers it")
+        self.run_program("mount", "-t", "tmpfs", "none", parent)
+        os.kill(bmsfs.keeper, signal.SIGTERM)
+        self.assertEqual(bmsfs.process.wait(harness.PATIENCE), 0)
+        self.assertTrue(bmsfs.said.wait_for("another mount covers it; unmount both"))
+        self.run_program("umount", parent)
+        self.assertEqual(harness.mounted_at(bmsfs.place), ["fuse.bmsfs"])
+        self.run_program("umount", bmsfs.place)
+        bmsfs.wait_end()
+
+    @unittest.skipUnless(harness.ROOT, "needs root")
     def test_a_mount_that_covers_it_is_named_at_the_end(self):
         bmsfs = self.mount("sim:").expects("another mount covers it")
         self.run_program("mount", "-t", "tmpfs", "none", bmsfs.place)
