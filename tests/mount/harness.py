@@ -255,7 +255,8 @@ class Mount:
     def finish(self):
         try:
             if not self.over:
-                self.unmount()
+                # What a program that was killed held is free a moment later.
+                self.unmount_when_free()
                 self.wait_end()
             for line in self.said.lines:
                 if not any(re.search(pattern, line) for pattern in self.allowed):
