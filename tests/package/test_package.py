@@ -4,6 +4,7 @@
 
 The arguments are the folder of the source and, for those who have them already, that of the packages.
 """
+import fnmatch
 import glob
 import os
 import re
@@ -341,6 +342,7 @@ class Installed(unittest.TestCase):
                            "manufacturer": "FTDI", "product": "FT232R", "busnum": "1",
                            "devnum": "2", "bcdDevice": "0600"}.items():
             put(name, text)
+        put("../../uevent", "DRIVER=ehci-pci")
         put("1-1:1.0/uevent", "DEVTYPE=usb_interface\nDRIVER=ftdi_sio")
         put("1-1:1.0/bInterfaceNumber", "00")
         put("1-1:1.0/bInterfaceClass", "ff")
@@ -351,7 +353,8 @@ class Installed(unittest.TestCase):
         put("1-1:1.0/ttyUSB0/tty/ttyUSB0/dev", "188:0")
         top = self.copy.path("sys")
         port = os.path.join(top, SYSFS, "1-1:1.0/ttyUSB0")
-        for folder, to in ((os.path.join(top, SYSFS), "bus/usb"),
+        for folder, to in ((os.path.join(top, SYSFS, "../.."), "bus/pci"),
+                           (os.path.join(top, SYSFS), "bus/usb"),
                            (os.path.dirname(port), "bus/usb"),
                            (port, "bus/usb-serial"), (port + "/tty/ttyUSB0", "class/tty")):
             os.makedirs(os.path.join(top, to), exist_ok=True)
@@ -368,6 +371,18 @@ class Installed(unittest.TestCase):
         return self.check("udevadm", "test", "--action=add", "/sys/class/tty/ttyUSB0",
                           environment={"SYSTEMD_DEVICE_VERIFY_SYSFS": "0"})
 
+    def check_named_adapter(self, rule):
+        self.copy.write("run/udev/rules.d/65-bmsfs.rules", rule + "\n")
+        said = self.plug_in()
+        for word in ("SYSTEMD_WANTS=bmsfs@house.service", "ID_MM_PORT_IGNORE=1", "TAGS=:systemd:"):
+            self.assertIn(word, [line.strip() for line in said.splitlines()])
+        # Newer ones only say what they would make and write.
+        link = self.copy.path("dev/bms/house")
+        if os.path.islink(link):
+            self.assertEqual(os.readlink(link), "../ttyUSB0")
+        else:
+            self.assertRegex(said, r"(?m)DEVLINKS=.*/dev/bms/house( |$)")
+
     def test_6_udev(self):
         # What scripts/setup has unpacked where there is no udev.
         for name in ("bin/udevadm", "lib/udev/rules.d/60-serial.rules"):
@@ -383,22 +398,19 @@ class Installed(unittest.TestCase):
         self.assertIn("ID_SERIAL_SHORT=A10XXXXX", said)
         for word in ("SYSTEMD_WANTS", "ID_MM_PORT_IGNORE", "/dev/bms/"):
             self.assertNotIn(word, said, "an adapter that nobody has named")
-        # The line that the rules themselves recommend.
+        # The lines that the rules themselves recommend.
         rules = self.copy.read("lib/udev/rules.d/70-bmsfs.rules")
-        line = re.search(r"^#\t(.*)$", rules, re.M).group(1)
-        self.copy.write("run/udev/rules.d/65-bmsfs.rules", line + "\n")
-        said = self.plug_in()
-        for word in ("SYSTEMD_WANTS=bmsfs@house.service", "ID_MM_PORT_IGNORE=1", "TAGS=:systemd:"):
-            self.assertIn(word, [line.strip() for line in said.splitlines()])
-        # Newer ones only say what they would make and write.
-        link = self.copy.path("dev/bms/house")
-        if os.path.islink(link):
-            self.assertEqual(os.readlink(link), "../ttyUSB0")
-        else:
-            self.assertRegex(said, r"(?m)DEVLINKS=.*/dev/bms/house( |$)")
+        by_serial, by_path = re.findall(r"^#\t(.*)$", rules, re.M)
+        self.check_named_adapter(by_serial)
         with open(port + "/latency_timer", encoding="ascii") as timer:
             if timer.read() != "1\n":
-                self.assertRegex(said, r'writing ATTR\{.*/latency_timer\}="1"')
+                self.assertRegex(self.plug_in(), r'writing ATTR\{.*/latency_timer\}="1"')
+        # An adapter without a serial number.
+        os.unlink(os.path.join(self.copy.path("sys"), SYSFS, "serial"))
+        said = self.plug_in()
+        self.assertNotIn("ID_SERIAL_SHORT", said)
+        self.assertNotIn("SYSTEMD_WANTS", said)
+        self.check_named_adapter(by_path)
         os.unlink(self.copy.path("run/udev/rules.d/65-bmsfs.rules"))
 
     def test_7_remove(self):
@@ -496,6 +508,32 @@ class Started(unittest.TestCase):
             self.check("kill", "-KILL", victim(unit))
             self.wait_for_another(unit, keeper)
             self.assertRegex(self.check("cat", "/mnt/back/SOC"), r"^\d+\.\d\d\n$")
+
+    # As the second column of /proc/devices names them.
+    DRIVERS = """ttyS ttyUSB ttyACM ttyAMA ttySC ttymxc ttyTHS ttyTCU ttyCH343USB ttyWCHUSB ttyXRUSB ttyO
+        ttyPS ttyUL ttySAC ttyMSM ttyHS ttyAML ttyFIQ ttySTM ttyLP ttyGS ttySIF ttyM ttyMI ttyR ttyprintk
+        rfcomm pts tnt""".split()
+
+    def test_unit_allows_every_tty_driver(self):
+        unit = self.battery("driver", "sim:")
+        patterns = [word[len("char-"):] for word in
+                    self.system.show(unit, "DeviceAllow").split() if word.startswith("char-")]
+        for driver in self.DRIVERS:
+            self.assertTrue([pattern for pattern in patterns if fnmatch.fnmatchcase(driver, pattern)],
+                            driver)
+        for other in ("mem", "tty", "input", "hidraw", "fb", "vcs", "misc", "drm"):
+            self.assertFalse([pattern for pattern in patterns if fnmatch.fnmatchcase(other, pattern)],
+                             other)
+        # What the kernel was told of the drivers that this machine has: ttyS is 4, mem is 1.
+        process = self.system.show(unit, "MainPID")
+        place = re.search(r"(?m)^\d+:devices:(.*)$", self.check("cat", f"/proc/{process}/cgroup"))
+        if not place:
+            self.skipTest("device rules cannot be read in cgroup v2")
+        rules = self.check("cat", f"/sys/fs/cgroup/devices{place[1]}/devices.list").splitlines()
+        self.assertIn("c 4:* rw", rules)
+        self.assertIn("c 136:* rw", rules)
+        self.assertNotIn("c 1:* rw", rules)
+        self.assertNotIn("a *:* rwm", rules)
 
     def test_watchdog(self):
         unit = self.battery("watched", "sim:")
