@@ -99,8 +99,9 @@ class Install(unittest.TestCase):
     def test_umount_is_not_busy_because_the_client_is_stopped_first(self):
         """Units stop in the reverse of the order in which After= starts them."""
         unit = self.read("lib/systemd/system/bmsfs-mqtt@.service")
-        self.assertRegex(unit, r"(?m)^After=.*\bbmsfs@%i\.service")
-        self.assertRegex(unit, r"(?m)^PartOf=bmsfs@%i\.service$")
+        for mount in "bmsfs@%i.service", "mnt-%i.mount":
+            for key in "After", "PartOf":
+                self.assertRegex(unit, rf"(?m)^{key}=(.* )?{re.escape(mount)}( |$)")
 
     def test_example_of_the_broker(self):
         """Each of its lines is understood, as it stands and without its comment sign."""
