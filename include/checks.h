@@ -25,4 +25,7 @@ int checks_open_capture(const char *file, const char *mountpoint);
 /* Whether this user can use FUSE here. */
 int checks_fuse(void);
 
+/* After a mount that failed: logs the remedy if AppArmor is likely to have refused it. */
+void checks_explain_refusal(const char *mountpoint);
+
 #endif

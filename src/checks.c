@@ -2,6 +2,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -180,4 +182,33 @@ int checks_fuse(void)
 	else
 		log_print("/dev/fuse: %s", strerror(err));
 	return -err;
+}
+
+static bool apparmor_is_enabled(void)
+{
+	FILE *file = fopen("/sys/module/apparmor/parameters/enabled", "re");
+	bool enabled = file && fgetc(file) == 'Y';
+
+	if (file)
+		fclose(file);
+	return enabled;
+}
+
+/*
+ * The profile binds fusermount3, which root does not need, and its refusal looks like any other:
+ * "mount failed: Permission denied".
+ */
+void checks_explain_refusal(const char *mountpoint)
+{
+	const char *const permitted[] = { "/mnt", "/media", "/tmp", "/run/user", getenv("HOME") };
+
+	if (geteuid() == 0 || access("/etc/apparmor.d/fusermount3", F_OK) < 0 ||
+	    !apparmor_is_enabled())
+		return;
+	for (size_t i = 0; i < sizeof(permitted) / sizeof(permitted[0]); i++)
+		if (permitted[i] && mount_contains(permitted[i], mountpoint))
+			return;
+	log_print("%s: AppArmor's profile of fusermount3 may forbid this place; mount below your "
+		  "home, /mnt, /media or /tmp, or let root mount",
+		  mountpoint);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/signals.h"
+#include "checks.h"
 #include "confine.h"
 #include "fs/mount.h"
 #include "keeper.h"
@@ -226,8 +227,10 @@ static int mount_and_identify(struct fs **fs, struct mount_id *id, const struct 
 {
 	int err = mount_tree(fs, service);
 
-	if (err < 0)
+	if (err < 0) {
+		checks_explain_refusal(service->mountpoint);
 		return err;
+	}
 	err = mount_identify(service->mountpoint, id);
 	if (err < 0)
 		log_print("%s: cannot find the new mount: %s", service->mountpoint, strerror(-err));

@@ -419,6 +419,52 @@ class Users(harness.MountTest):
         said = self.refused("-f", "-o", "user=root,context=x", "sim:", place)
         self.assertIn("Invalid argument", said)
 
+    def cover(self, file, text=None, mode=0o755):
+        """Puts something of this test over a file or folder of the machine."""
+        if text is None:
+            self.run_program("mount", "-t", "tmpfs", "none", file)
+        else:
+            own = os.path.join(self.folder, os.path.basename(file))
+            with open(own, "w", encoding="ascii") as new:
+                new.write(text)
+            os.chmod(own, mode)
+            self.run_program("mount", "--bind", own, file)
+        self.addCleanup(self.run_program, "umount", file)
+
+    def mount_as_other(self, place):
+        os.mkdir(place)
+        os.chown(place, OTHER, OTHER)
+        done = subprocess.run([harness.BMSFS, "-f", "sim:", place], user=OTHER, group=OTHER,
+                              extra_groups=[], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, timeout=PATIENCE, check=False,
+                              env=dict(self.environment, HOME="/nonexistent"))
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("fusermount3: mount failed: Permission denied", done.stdout)
+        return done.stdout
+
+    def test_apparmor_refuses_fusermount3_and_the_remedy_is_named(self):
+        """fusermount3 does not say who refused it, and users may not read which profiles are loaded."""
+        self.cover(shutil.which("fusermount3"), "#!/bin/sh\n"
+                   "echo fusermount3: mount failed: Permission denied >&2\nexit 1\n")
+        self.cover("/srv")
+        hint = "AppArmor's profile of fusermount3 may forbid this place"
+        self.assertNotIn(hint, self.mount_as_other("/srv/before"))
+        self.cover("/etc")
+        for name, text in ("passwd", PASSWD), ("group", GROUP):
+            with open(os.path.join("/etc", name), "w", encoding="ascii") as file:
+                file.write(text)
+        os.mkdir("/etc/apparmor.d")
+        with open("/etc/apparmor.d/fusermount3", "w", encoding="ascii"):
+            pass
+        self.assertNotIn(hint, self.mount_as_other("/srv/off"))
+        self.cover("/sys/module")
+        os.makedirs("/sys/module/apparmor/parameters")
+        with open("/sys/module/apparmor/parameters/enabled", "w", encoding="ascii") as enabled:
+            enabled.write("Y\n")
+        said = self.mount_as_other("/srv/bms")
+        self.assertRegex(said, rf"(?m)^bmsfs: /srv/bms: {hint}; mount below your home, /mnt")
+        self.assertNotIn(hint, self.mount_as_other(os.path.join(self.folder, "below-tmp")))
+
     def test_two_starts_at_once_of_different_users(self):
         place = os.path.join(self.folder, "place")
         os.mkdir(place)
