@@ -264,6 +264,59 @@ class Unmounted(harness.MountTest):
         bmsfs.wait_end()
 
 
+@unittest.skipUnless(harness.ROOT, "needs root")
+class Containers(harness.MountTest):
+    """What a container sees whose bind is rslave, as docs/troubleshooting.md says."""
+
+    def setUp(self):
+        super().setUp()
+        self.parent = tempfile.mkdtemp(prefix="parent.", dir=self.folder)
+        self.run_program("mount", "-t", "tmpfs", "none", self.parent)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.parent], check=True)
+        self.run_program("mount", "--make-shared", self.parent)
+        self.place = os.path.join(self.parent, "bms")
+        os.mkdir(self.place)
+
+    def container(self, bound):
+        """A mount namespace that has @bound at /mnt. Returns what reads a file below it."""
+        script = f'mount --rbind "{bound}" /mnt; mount --make-rslave /mnt; ' \
+                 'while read name; do cat "/mnt/$name" 2>&1; echo end; done'
+        process = subprocess.Popen(
+            ["unshare", "--mount", "--propagation", "slave", "sh", "-c", script],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.stdin.close)
+
+        def read(name):
+            process.stdin.write(name + "\n")
+            process.stdin.flush()
+            # cat(1) reads once more after the value.
+            return "".join(iter(process.stdout.readline, "end\n"))
+
+        return read
+
+    def restart(self, bmsfs):
+        os.kill(bmsfs.keeper, signal.SIGTERM)
+        bmsfs.wait_end()
+        return self.mount("sim:", place=self.place)
+
+    def test_container_that_binds_the_parent_sees_the_mount_after_a_restart(self):
+        bmsfs = self.mount("sim:", place=self.place)
+        read = self.container(self.parent)
+        self.assertRegex(read("bms/SOC"), r"^\d+\.\d\d$")
+        self.restart(bmsfs)
+        self.assertRegex(read("bms/SOC"), r"^\d+\.\d\d$")
+
+    def test_container_that_binds_the_mount_point_goes_stale(self):
+        bmsfs = self.mount("sim:", place=self.place)
+        read = self.container(self.place)
+        self.assertRegex(read("SOC"), r"^\d+\.\d\d$")
+        self.restart(bmsfs)
+        # The kernel closes the connection a moment after the server has ended.
+        self.assertRegex(read("SOC"), "not connected|connection abort")
+
+
 class DeadMounts(harness.MountTest):
     def leave_dead(self, place=None, use=lambda bmsfs: None):
         """Kills the supervisor, so that nothing unmounts; the server ends. Returns the mount point."""
