@@ -58,9 +58,9 @@ static int check_directory(const char *path)
 	return 0;
 }
 
-static int remove_dead(const char *path, const struct mount_id *id)
+static int remove_dead(const char *path)
 {
-	int err = mount_detach(id);
+	int err = mount_remove_dead(path);
 
 	if (err < 0)
 		log_print("%s: a dead bmsfs is mounted there and cannot be removed: %s", path,
@@ -81,7 +81,7 @@ static int clear_place(const char *path)
 		case MOUNT_FREE:
 			return 0;
 		case MOUNT_DEAD:
-			err = remove_dead(path, &id);
+			err = remove_dead(path);
 			if (err < 0)
 				return err;
 			continue;

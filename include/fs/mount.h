@@ -29,6 +29,12 @@ struct mount_id {
  */
 enum mount_state mount_examine(const char *mountpoint, struct mount_id *id);
 
+/*
+ * Detaches the topmost mount at @mountpoint if it is MOUNT_DEAD. Returns 0, also if another start has
+ * removed or replaced it meanwhile; -errno.
+ */
+int mount_remove_dead(const char *mountpoint);
+
 /* The topmost mount at @mountpoint. -ENOENT if nothing is mounted there. */
 int mount_identify(const char *mountpoint, struct mount_id *id);
 

@@ -212,8 +212,10 @@ static int stat_within_limit(int fd)
 	return WEXITSTATUS(status);
 }
 
-static enum mount_state examine_bmsfs(int fd)
+static enum mount_state examine_open(int fd, const struct mount_line *line)
 {
+	if (strcmp(line->type, "fuse.bmsfs") != 0)
+		return MOUNT_FOREIGN;
 	switch (stat_within_limit(fd)) {
 	case ENOTCONN:
 		return MOUNT_DEAD;
@@ -226,14 +228,13 @@ static enum mount_state examine_bmsfs(int fd)
 
 enum mount_state mount_examine(const char *mountpoint, struct mount_id *id)
 {
-	enum mount_state state = MOUNT_FOREIGN;
+	enum mount_state state;
 	struct mount_line line;
 	int fd = mount_open(mountpoint, &line);
 
 	if (fd < 0)
 		return MOUNT_FREE;
-	if (!strcmp(line.type, "fuse.bmsfs"))
-		state = examine_bmsfs(fd);
+	state = examine_open(fd, &line);
 	close(fd);
 	*id = line.id;
 	return state;
@@ -304,6 +305,35 @@ static int run_fusermount(const char *mountpoint)
 	return WIFEXITED(status) && !WEXITSTATUS(status) ? 0 : -EPERM;
 }
 
+/*
+ * By way of the descriptor the kernel unmounts this very mount, whatever another program does to
+ * the path meanwhile. fusermount3 knows paths only.
+ */
+static int detach_open(int fd, const char *place)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	/* EINVAL: it went in between. */
+	if (!umount2(path, MNT_DETACH) || errno == EINVAL)
+		return 0;
+	return errno == EPERM ? run_fusermount(place) : -errno;
+}
+
+int mount_remove_dead(const char *mountpoint)
+{
+	struct mount_line line;
+	int fd = mount_open(mountpoint, &line);
+	int error = 0;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (examine_open(fd, &line) == MOUNT_DEAD)
+		error = detach_open(fd, mountpoint);
+	close(fd);
+	return error;
+}
+
 /* Opens the mount where it is now, which is elsewhere if it was moved. */
 static int open_by_id(const struct mount_id *id, struct mount_line *line)
 {
@@ -314,44 +344,34 @@ static int open_by_id(const struct mount_id *id, struct mount_line *line)
 	if (error)
 		return error;
 	error = find_mount(table, id, line);
+	fd = error ? error : mount_open(line->place, &topmost);
+	if (fd >= 0 && topmost.id.number != id->number) {
+		close(fd);
+		fd = -ENOENT;
+	}
+	/* If it is still in the table, something covers it or a folder above. */
+	if (!error && fd == -ENOENT && !find_mount(table, id, line))
+		fd = -EBUSY;
 	fclose(table);
-	if (error)
-		return error;
-	fd = mount_open(line->place, &topmost);
-	/* It is in the table and not at its place: something covers a folder above. */
-	if (fd < 0)
-		return fd == -ENOENT ? -EBUSY : fd;
-	if (topmost.id.number != id->number)
-		error = -EBUSY;
-	else if (topmost.id.unique && id->unique && topmost.id.unique != id->unique)
-		error = -ENOENT;
-	if (!error)
-		return fd;
-	close(fd);
-	return error;
+	/* A later mount has its number. */
+	if (fd >= 0 && topmost.id.unique && id->unique && topmost.id.unique != id->unique) {
+		close(fd);
+		fd = -ENOENT;
+	}
+	return fd;
 }
 
-/*
- * By way of the descriptor the kernel unmounts this very mount, whatever another program does to
- * the path meanwhile. fusermount3 knows paths only.
- */
 int mount_detach(const struct mount_id *id)
 {
 	struct mount_line line;
-	char path[48];
 	int fd = open_by_id(id, &line);
-	int error = 0;
+	int error;
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (umount2(path, MNT_DETACH) < 0)
-		error = errno;
+	error = detach_open(fd, line.place);
 	close(fd);
-	if (error == EPERM)
-		return run_fusermount(line.place);
-	/* EINVAL: it went in between. */
-	return error == EINVAL ? 0 : -error;
+	return error;
 }
 
 int mount_change(const struct mount_id *id, unsigned long flags)

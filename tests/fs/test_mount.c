@@ -140,6 +140,24 @@ static void test_dead(void **state)
 	assert_int_equal(mount_examine(place, &found), MOUNT_FREE);
 }
 
+static void test_only_a_dead_mount_is_removed(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(mount_remove_dead(place), 0);
+	assert_int_equal(mount("x", place, "tmpfs", 0, ""), 0);
+	assert_int_equal(mount_remove_dead(place), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FOREIGN);
+	assert_int_equal(umount2(place, 0), 0);
+	fd = mount_fuse("fuse.bmsfs");
+	assert_int_equal(mount_remove_dead(place), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_HANGING);
+	close(fd);
+	assert_int_equal(mount_remove_dead(place), 0);
+	assert_int_equal(mount_examine(place, &found), MOUNT_FREE);
+}
+
 static void test_hanging(void **state)
 {
 	int fd;
@@ -398,6 +416,7 @@ int main(void)
 		TEST(test_nothing_mounted),
 		TEST(test_foreign),
 		TEST(test_dead),
+		TEST(test_only_a_dead_mount_is_removed),
 		TEST(test_hanging),
 		TEST(test_live),
 		TEST(test_only_our_own_is_detached),
